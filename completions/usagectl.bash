@@ -488,6 +488,7 @@ _usagectl_options() {
                 --copy
                 --timeout
                 --gzip
+                --format
                 --allow-http
                 --dry-run
                 --raw
@@ -715,6 +716,7 @@ _usagectl_values() {
             reply=(choice
                 telemetry.mode
                 telemetry.endpoint
+                delivery.format
                 localstack.cache_dir
                 spool.max_bytes
                 spool.max_days)
@@ -1124,6 +1126,11 @@ _usagectl_values() {
         'usagectl replay --timeout')
             reply=(text)
             ;;
+        'usagectl replay --format')
+            reply=(choice
+                events
+                otlp)
+            ;;
         'usagectl emit session --version')
             reply=(text)
             ;;
@@ -1283,6 +1290,7 @@ _usagectl_values() {
             reply=(choice
                 telemetry.mode
                 telemetry.endpoint
+                delivery.format
                 localstack.cache_dir
                 spool.max_bytes
                 spool.max_days)
@@ -1294,6 +1302,7 @@ _usagectl_values() {
             reply=(choice
                 telemetry.mode
                 telemetry.endpoint
+                delivery.format
                 localstack.cache_dir
                 spool.max_bytes
                 spool.max_days)

@@ -428,6 +428,7 @@ function __usagectl_options
                 '--copy	Send copies; the events stay where they wait.' \
                 '--timeout	Time to go on with an endpoint that takes nothing.' \
                 '--gzip	Send compressed bodies.' \
+                '--format	otlp sends OpenTelemetry logs, to /v1/logs below the base URL; without this option the setting delivery.format decides.' \
                 '--allow-http	Take plain http to other machines too.' \
                 '--dry-run	Say which requests would be sent; send nothing.' \
                 '--raw	With --dry-run: print the bodies alone, one a line.' \
@@ -616,6 +617,7 @@ function __usagectl_values
             printf '%s\n' choice \
                 telemetry.mode \
                 telemetry.endpoint \
+                delivery.format \
                 localstack.cache_dir \
                 spool.max_bytes \
                 spool.max_days
@@ -965,6 +967,10 @@ function __usagectl_values
             printf '%s\n' text
         case 'usagectl replay --timeout'
             printf '%s\n' text
+        case 'usagectl replay --format'
+            printf '%s\n' choice \
+                events \
+                otlp
         case 'usagectl emit session --version'
             printf '%s\n' text
         case 'usagectl emit session --tool'
@@ -1084,6 +1090,7 @@ function __usagectl_values
             printf '%s\n' choice \
                 telemetry.mode \
                 telemetry.endpoint \
+                delivery.format \
                 localstack.cache_dir \
                 spool.max_bytes \
                 spool.max_days
@@ -1093,6 +1100,7 @@ function __usagectl_values
             printf '%s\n' choice \
                 telemetry.mode \
                 telemetry.endpoint \
+                delivery.format \
                 localstack.cache_dir \
                 spool.max_bytes \
                 spool.max_days

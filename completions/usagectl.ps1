@@ -332,6 +332,7 @@ function global:__usagectl_options([string]$key) {
             '--copy|Send copies; the events stay where they wait.'
             '--timeout|Time to go on with an endpoint that takes nothing.'
             '--gzip|Send compressed bodies.'
+            '--format|otlp sends OpenTelemetry logs, to /v1/logs below the base URL; without this option the setting delivery.format decides.'
             '--allow-http|Take plain http to other machines too.'
             '--dry-run|Say which requests would be sent; send nothing.'
             '--raw|With --dry-run: print the bodies alone, one a line.'
@@ -557,6 +558,7 @@ function global:__usagectl_values([string]$key) {
             'choice'
             'telemetry.mode'
             'telemetry.endpoint'
+            'delivery.format'
             'localstack.cache_dir'
             'spool.max_bytes'
             'spool.max_days'
@@ -966,6 +968,11 @@ function global:__usagectl_values([string]$key) {
         'usagectl replay --timeout' {
             'text'
         }
+        'usagectl replay --format' {
+            'choice'
+            'events'
+            'otlp'
+        }
         'usagectl emit session --version' {
             'text'
         }
@@ -1125,6 +1132,7 @@ function global:__usagectl_values([string]$key) {
             'choice'
             'telemetry.mode'
             'telemetry.endpoint'
+            'delivery.format'
             'localstack.cache_dir'
             'spool.max_bytes'
             'spool.max_days'
@@ -1136,6 +1144,7 @@ function global:__usagectl_values([string]$key) {
             'choice'
             'telemetry.mode'
             'telemetry.endpoint'
+            'delivery.format'
             'localstack.cache_dir'
             'spool.max_bytes'
             'spool.max_days'

@@ -53,7 +53,7 @@ FINDING = (
 )
 EMITTABLE = ("session", "aws_request", "aws_request_agg", "cli_cmd", "run_init")
 EMITTED = "event tool telemetry recorded problem decided_by session_id body masked dry_run"
-REPLAYED = "planned sent rejected kept batches bytes seconds"
+REPLAYED = "planned sent rejected refused kept batches bytes seconds message"
 SOURCES = {"environment", "process", "profile", "project", "policy", "setting", "default", "state"}
 
 KEYS: dict[str, dict[str, str]] = {

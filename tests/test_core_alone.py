@@ -157,6 +157,17 @@ def test_the_library_judges_switches_and_previews(machine: Machine, python: Path
     assert ["run_init" in body for body in bodies] == [False, True]  # The session comes first.
 
 
+def test_opentelemetry_logs_go_as_json(machine: Machine, python: Path) -> None:
+    """Without the extra they are JSON; where protobuf is asked for, what brings it is said."""
+    code = (
+        "import usagectl as u; from usagectl.delivery import replay; "
+        "print(replay.wire_of(u.current_environment(), 'otlp').encoding)"
+    )
+    assert run(machine, python, "-c", code).stdout == "http/json\n"
+    asked = run(machine, python, "-c", code, OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf")
+    assert "opentelemetry-proto is not installed" in asked.stderr
+
+
 def test_the_program_says_what_is_missing(machine: Machine, python: Path) -> None:
     """`python -m usagectl` ends with a sentence, what helps, and exit status 3."""
     done = run(machine, python, "-m", "usagectl", "status")

@@ -17,7 +17,7 @@ from tests.support import endpoint as loopback
 from tests.support.delivering import event, fill, send, states
 from tests.support.endpoint import Endpoint, always, in_turn
 from tests.support.machine import NOW, Machine
-from tests.support.spooling import put
+from tests.support.spooling import make_record, put
 from usagectl import spool
 from usagectl.delivery import attempts, replay
 from usagectl.delivery.requests import Answer, NoAnswerError, build_post
@@ -194,7 +194,7 @@ class Clock:
             sleep=self.sleep,
             jitter=lambda: 1.0,
         )
-        list(deliverer.deliver(Batch((1,), (event(1),))))
+        list(deliverer.deliver(Batch((1,), (make_record(event(1)),))))
 
 
 def test_waits_double_within_the_patience() -> None:

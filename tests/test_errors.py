@@ -34,6 +34,7 @@ from usagectl.cli.report import ReportMismatchError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.cli.verify import NotProvedError, WordBrokenError
 from usagectl.delivery import attempts, replay
+from usagectl.delivery.otlp_options import OtlpUnavailableError
 from usagectl.emitting.tracker import TrackerClosedError
 from usagectl.errors import UsagectlError
 from usagectl.events.kinds import InvalidKindError, UndeclaredKindError
@@ -94,10 +95,14 @@ SAMPLES: list[UsagectlError] = [
     replay.TelemetryOffError("DISABLE_EVENTS=1 (environment)"),
     replay.EndpointNotSecureError("http://x"),
     replay.EndpointInvalidError(origin="--to"),
-    replay.EndpointMissingError("mytool"),
+    replay.EndpointMissingError("mytool", "events"),
+    replay.EndpointMissingError("mytool", "otlp"),
     replay.EndpointsDifferError(("mytool", "other")),
     replay.EventsRejectedError("https://x", count=2, status=400, has_stopped=True),
+    replay.EventsRefusedError("https://x", count=2, message="too old."),
     replay.ReplayInterruptedError(),
+    OtlpUnavailableError("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+    OtlpUnavailableError("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
     errors.NoEventsError("a.jsonl", bad_lines=2),
     UnknownRuleError("no-rule"),
     FindingsError(2, fail_on="error"),

@@ -93,7 +93,7 @@ def test_the_newest_of_all_states(store: spool.Spool) -> None:
     fill(store, 10)
     first = next(store.batches(size=4, max_bytes=HUGE))
     store.settle(first._replace(ids=first.ids[:1]), "sent", HANDOVER)
-    store.settle(Batch((8,), (b"",)), "rejected", HANDOVER)
+    store.settle(Batch((8,), ()), "rejected", HANDOVER)
     found = {most: numbers(store.entries(spool.STATES, newest=most)) for most in (1, 3, 9, 99)}
     assert found == {
         1: [9],

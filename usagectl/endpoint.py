@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from usagectl.errors import InvalidValueError
 from usagectl.settings import is_http_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from usagectl.settings import DeliveryFormat
 
 Problem = Literal["", "invalid", "plain-http"]
 
@@ -29,6 +34,35 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_LOGS_PATH = "/v1/logs"
+
+
+def otlp_of(variables: Mapping[str, str]) -> tuple[str, str]:
+    """Return the URL that OpenTelemetry's variables name for logs, and which of them does so.
+
+    Both are empty without one. That for logs alone is taken as it is; to the other one the path
+    is put (opentelemetry.io/docs/specs/otel/protocol/exporter).
+    """
+    for_logs, for_all = OTLP_VARIABLES
+    if url := variables.get(for_logs, "").strip():
+        return url, for_logs
+    url = variables.get(for_all, "").strip()
+    return (url.rstrip("/") + _LOGS_PATH, for_all) if url else ("", "")
+
+
+def complete(base: str, delivery_format: DeliveryFormat) -> str:
+    """Turn what somebody named into the base URL of a format's deliveries.
+
+    That of OTLP is the whole URL. Some type its path, or a part of it; and `capture` leads events
+    to a base that ends in `/v1`.
+    """
+    base = base.rstrip("/")
+    if delivery_format == "events" or not base:
+        return base
+    return base.removesuffix(_LOGS_PATH).removesuffix("/v1") + _LOGS_PATH
 
 
 def problem_of(url: str, *, allow_http: bool = False) -> Problem:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl._version import __version__
 from usagectl.consent import decide, evaluate_tool
-from usagectl.delivery.requests import build_post
 from usagectl.errors import UsagectlError
+from usagectl.events.record import CLI_CMD, new_record
 from usagectl.identity import read_all
 from usagectl.sensitive import MASK, mask_url_credentials
-from usagectl.settings import OWN_NAME
-from usagectl.spool import ALL, Selection, open_spool
+from usagectl.settings import OWN_NAME, load
+from usagectl.spool import ALL, Batch, Selection, open_spool
 from usagectl.tools.base import Caution, endpoint_caution
 from usagectl.tools.previews import Request
 from usagectl.tools.registry import emitters
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from usagectl.consent import Consent
-    from usagectl.delivery.requests import Post
+    from usagectl.delivery.requests import Post, Wire
+    from usagectl.events.record import Record
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Tool
     from usagectl.tools.previews import PartPreview, PreviewWish
@@ -35,6 +36,15 @@ _reader = json.JSONDecoder(parse_int=float)
 
 _FIRST_EVENTS = 20
 """So many events of a tool are shown unless all are asked for."""
+
+
+_DRAWN = (
+    Caution(
+        "varying",
+        "The event of the present command gets its uid and its time when the command has ended.",
+        "usagectl preview usagectl --waiting",
+    ),
+)
 
 
 class Preview(NamedTuple):
@@ -129,16 +139,26 @@ def _preview_own(
     try:
         with open_spool(environment, read_only=True) as store:
             found = store.entries(["pending"], Selection(tools=(OWN_NAME,)), newest=1)
-            last = next((entry.body for entry in found), None)
+            records = [entry.record for entry in found]
     except UsagectlError:  # Status says what is wrong with the spool; the present event is here.
-        last = None
-    bodies = [event for event in (last, present) if event is not None and _is_event(event)]
-    if not bodies:
+        records = []
+    records += [] if present is None else [_record_of(environment, present)]
+    records = [each for each in records if _is_event(each.event)]
+    if not records:
         return Preview(verdict)
-    if caution := _endpoint_caution(verdict):
+    if caution := _endpoint_caution(environment, verdict):
         return Preview(verdict, (), (caution,))
-    post = build_post(bodies, base=_base(verdict, wish))
-    return Preview(verdict, (_request(verdict, post),))
+    wire, batch = _wire(environment, wish), Batch((), tuple(records))
+    post = wire.build(batch, base=_base(verdict, wish))
+    is_drawn = wire.name == "otlp" and present is not None
+    request = _request(verdict, post, batch)._replace(masked=wire.masks(batch))
+    return Preview(verdict, (request,), _DRAWN if is_drawn else ())
+
+
+def _record_of(environment: Environment, event: bytes) -> Record:
+    """Label the present command's event, which is recorded when the command has ended."""
+    now, entropy = environment.now(), environment.entropy
+    return new_record(event, tool=OWN_NAME, kind=CLI_CMD, now=now, entropy=entropy)
 
 
 def _preview_first(environment: Environment, verdict: Consent, wish: PreviewWish) -> Preview:
@@ -161,31 +181,47 @@ def _preview_waiting(
     """Build every request that a replay of a tool's waiting events would send."""
     from usagectl.delivery import replay
 
-    if caution := _endpoint_caution(verdict):
+    if caution := _endpoint_caution(environment, verdict):
         return Preview(verdict, (), (caution,))
     selection = Selection(tools=(verdict.tool,))
     if verdict.tool == OWN_NAME:  # With what is left of tools that are registered no more.
         others = tuple(each.name for each in emitters(environment) if each.name != OWN_NAME)
         selection = ALL._replace(without=others)
-    options = replay.Options(selection=selection, limit=limit)
+    wire = _wire(environment, wish)
+    options = replay.Options(selection=selection, limit=limit, wire=wire)
     with open_spool(environment, read_only=True) as store:
         posts = replay.posts(options, base=_base(verdict, wish), store=store)
-        requests = [_request(verdict, post) for post, _ in posts]
+        requests = [
+            _request(verdict, post, batch)._replace(masked=wire.masks(batch))
+            for post, batch in posts
+        ]
+    if wire.name == "otlp":  # It masks by itself: in its bytes no token is found again.
+        return Preview(verdict, tuple(requests))
     return Preview(verdict, _shown(requests, wish))
 
 
-def _endpoint_caution(verdict: Consent) -> Caution | None:
-    return endpoint_caution(verdict.tool, verdict.endpoint, variable="ANALYTICS_API")
+def _wire(environment: Environment, wish: PreviewWish) -> Wire:
+    from usagectl.delivery import replay
+
+    wire = replay.wire_of(environment)
+    return wire if wish.reveal else wire.masked()
+
+
+def _endpoint_caution(environment: Environment, verdict: Consent) -> Caution | None:
+    tool = next(each for each in emitters(environment) if each.name == verdict.tool)
+    address = tool.endpoint(environment, load(environment))
+    variable = address.origin if address.source == "environment" else "ANALYTICS_API"
+    return endpoint_caution(verdict.tool, verdict.endpoint, variable=variable)
 
 
 def _base(verdict: Consent, wish: PreviewWish) -> str:
     return verdict.endpoint if wish.reveal else mask_url_credentials(verdict.endpoint)
 
 
-def _request(verdict: Consent, post: Post) -> Request:
+def _request(verdict: Consent, post: Post, batch: Batch) -> Request:
     """Describe the request that delivery would send."""
-    document = _decode(post.body)
-    events = tuple(str(event.get("name", "")) for event in document.get("events", [document]))
+    documents = map(_decode, batch.events)
+    events = tuple(str(event.get("name", "")) for event in documents)
     url, headers, body = post
     return Request(verdict.tool, "cli", "POST", url, headers, body, events, version=__version__)
 

@@ -33,6 +33,10 @@ MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 MAX_BYTES = 64 * 1024
 """Settings of a hundred tools are smaller."""
 
+DeliveryFormat = Literal["events", "otlp"]
+DELIVERY_FORMATS: Final[tuple[DeliveryFormat, ...]] = get_args(DeliveryFormat)
+"""The protocols of a delivery: the notice's own, and OpenTelemetry's."""
+
 MODE_VARIABLE = "USAGECTL_TELEMETRY"
 
 OWN_NAME = "usagectl"
@@ -46,6 +50,7 @@ Name = Literal[
     "mode_set_by",
     "mode_endpoint",
     "endpoint",
+    "delivery_format",
     "cache_dir",
     "spool_max_bytes",
     "spool_max_days",
@@ -57,6 +62,7 @@ PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "mode_set_by": ("telemetry", "set_by"),
     "mode_endpoint": ("telemetry", "for_endpoint"),
     "endpoint": ("telemetry", "endpoint"),
+    "delivery_format": ("delivery", "format"),
     "cache_dir": ("localstack", "cache_dir"),
     "spool_max_bytes": ("spool", "max_bytes"),
     "spool_max_days": ("spool", "max_days"),
@@ -81,6 +87,7 @@ class SettingsFile(Value):
     cache_dir: str | None = None  # Folder that holds a LocalStack volume's `machine.json`.
     spool_max_bytes: int | None = None  # Size that the queue may grow to.
     spool_max_days: int | None = None  # Age in days that a waiting event may reach.
+    chosen_format: DeliveryFormat | None = None  # The protocol that events are sent in.
     problem: str = ""  # A sentence if it cannot be read, parsed or trusted, else empty.
     hint: str = ""  # A command that helps with the problem, if there is a better one than `cat`.
     ignored: str = ""  # A sentence if it counts for nothing, else empty.
@@ -90,6 +97,11 @@ class SettingsFile(Value):
     def of_tool(self, name: str) -> ToolSettings:
         """Return the settings of one tool; the table `telemetry` is usagectl's own."""
         return self.tools.get(name, ToolSettings())
+
+    @property
+    def delivery_format(self) -> DeliveryFormat:
+        """The protocol that holds where no command names one."""
+        return self.chosen_format or DELIVERY_FORMATS[0]
 
     @property
     def mode(self) -> Mode | None:
@@ -159,8 +171,9 @@ def read(file: Path, *, limit: int = MAX_BYTES) -> SettingsFile:
 
 
 def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
-    telemetry, localstack, spool, tools = (
-        _table(file, document, name) for name in ("telemetry", "localstack", "spool", "tools")
+    telemetry, localstack, spool, delivery, tools = (
+        _table(file, document, name)
+        for name in ("telemetry", "localstack", "spool", "delivery", "tools")
     )
     of_tools = {
         name: _narrow_tool(file, _table(file, tools, name, "tools."), place=f"tools.{name}")
@@ -172,6 +185,7 @@ def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
         cache_dir=_text(file, localstack, "localstack.cache_dir"),
         spool_max_bytes=_count(file, spool, "spool.max_bytes"),
         spool_max_days=_count(file, spool, "spool.max_days"),
+        chosen_format=_delivery_format(file, delivery),
         unknown=tuple(_unknown_keys(document)),
         tools={**of_tools, OWN_NAME: _narrow_tool(file, telemetry, place="telemetry")},
     )
@@ -190,6 +204,16 @@ def _narrow_tool(file: Path, table: Mapping[str, object], *, place: str) -> Tool
         mode_endpoint=_text(file, table, f"{place}.for_endpoint"),
         endpoint=_text(file, table, f"{place}.endpoint"),
     )
+
+
+def _delivery_format(file: Path, table: Mapping[str, object]) -> DeliveryFormat | None:
+    found = table.get("format")
+    if found is None:
+        return None
+    if not _is_delivery_format(found):
+        wanted = ", ".join(DELIVERY_FORMATS)
+        raise FileCorruptError(file, reason=f"delivery.format is not one of {wanted}")
+    return found
 
 
 def _unknown_keys(document: Mapping[str, object]) -> Iterator[str]:
@@ -231,6 +255,23 @@ def _count(file: Path, table: Mapping[str, object], place: str) -> int | None:
 def is_mode(value: object) -> TypeGuard[Mode]:
     """True if a value is one of the three modes."""
     return value in MODES
+
+
+def _is_delivery_format(value: object) -> TypeGuard[DeliveryFormat]:
+    return value in DELIVERY_FORMATS
+
+
+def parse_delivery_format(text: str) -> DeliveryFormat:
+    """Turn what a person typed into the protocol of a delivery.
+
+    Raises:
+        InvalidValueError: it is another word.
+    """
+    found = text.strip().lower()
+    if not _is_delivery_format(found):
+        wanted = f"use {' or '.join(DELIVERY_FORMATS)}"
+        raise InvalidValueError("delivery format", text, wanted=wanted)
+    return found
 
 
 def parse_mode(text: str) -> Mode:

@@ -6,6 +6,7 @@ secret; one that it does not name shows all of its members.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -46,8 +47,16 @@ def printable_line(text: str) -> str:
     return printable(text).replace("\n", "\\n")
 
 
+def _shown_bytes(data: bytes) -> str:
+    """Write bytes as the text that they are, else in Base64: those of protobuf, or compressed."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(data).decode("ascii")
+
+
 _TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
-    (bytes, bytes.decode),
+    (bytes, _shown_bytes),
     (datetime, datetime.isoformat),
     (PurePath, str),
 )
@@ -89,8 +98,8 @@ _FORMS: Mapping[str, str] = {
         "decided_by=consent.decided_by would_send"
     ),
     "ReplayResult": (
-        "planned sent=progress.sent rejected=progress.rejected kept batches=progress.batches "
-        "bytes=progress.bytes seconds"
+        "planned sent=progress.sent rejected=progress.rejected refused=progress.refused kept "
+        "batches=progress.batches bytes=progress.bytes seconds message"
     ),
     "Rule": "id name level title explanation known advice",
     "SpoolState": "path pending sent rejected bytes lost=losses",

@@ -79,7 +79,7 @@ class _Bar:
 
     def progress(self, progress: Progress, planned: int) -> None:
         """Draw how far it is."""
-        self._bar.show(progress.sent + progress.rejected, planned)
+        self._bar.show(progress.settled, planned)
 
     def delay(self, what: str) -> None:
         """Draw what it waits for."""

@@ -217,9 +217,29 @@ def _show_request(page: Page, request: Request, *, is_ours: bool) -> None:
     for name, value in request.headers.items():
         page.line(f"{name}: {value}", style="dim")
     page.line()
-    page.body(request.body.decode("utf-8"))
+    _show_body(page, request)
     page.line()
     page.rows(list(_field_rows(request)))
+
+
+def _show_body(page: Page, request: Request) -> None:
+    """Draw a body as it is; one that nobody can read as the JSON of the same message."""
+    text = _readable(request)
+    if text.encode() != request.body:
+        size = len(request.body)
+        page.line(f"{size} bytes, which --raw prints; they hold what this JSON says:", style="dim")
+        page.line()
+    page.body(text)
+
+
+def _readable(request: Request) -> str:
+    """Return a body as text; that of protobuf, or a compressed one, as JSON."""
+    is_text = request.headers.get("Content-Type", "application/json") == "application/json"
+    if is_text and "Content-Encoding" not in request.headers:
+        return request.body.decode("utf-8")
+    from usagectl.delivery import otlp  # few choose it
+
+    return otlp.to_json(request.body, request.headers).decode("utf-8")
 
 
 def _instants(request: Request, *, is_ours: bool) -> Iterator[str]:
@@ -234,17 +254,23 @@ def _instants(request: Request, *, is_ours: bool) -> Iterator[str]:
 
 def _field_rows(request: Request) -> Iterator[tuple[str, str]]:
     """Describe each member in one plain line, once, and mark what the notice does not name."""
+    for name, group, key in dict.fromkeys(_members(request)):
+        yield f"{group}.{key}", _describe(name, f"/{group}/{key}", request)
+
+
+def _members(request: Request) -> Iterator[tuple[str, str, str]]:
+    """List event, group and name of each member of a body."""
     from json import loads
 
-    body = loads(request.body)
-    members = [
-        (event["name"], group, key)
-        for event in body.get("events", [body])
-        for group in ("metadata", "payload")
-        for key in event[group]
-    ]
-    for name, group, key in dict.fromkeys(members):
-        yield f"{group}.{key}", _describe(name, f"/{group}/{key}", request)
+    body = loads(_readable(request))
+    if "resourceLogs" in body:
+        from usagectl.delivery import otlp  # few choose it
+
+        yield from otlp.members_of(body)
+        return
+    for event in body.get("events", [body]):
+        for group in ("metadata", "payload"):
+            yield from ((event["name"], group, key) for key in event[group])
 
 
 def _describe(event: str, pointer: str, request: Request) -> str:

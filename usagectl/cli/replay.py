@@ -22,6 +22,7 @@ from usagectl.cli._progress import meter_of_replay
 from usagectl.errors import ConfirmationNeededError, UsageError, count_of
 from usagectl.machine import file_errors, files
 from usagectl.sensitive import mask_url_credentials
+from usagectl.settings import DeliveryFormat  # noqa: TC001  (Typer reads the annotations)
 from usagectl.showing import as_data
 from usagectl.spool import ALL, Selection
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from usagectl.delivery.replay import Options, ReplayResult, Route
     from usagectl.delivery.replay_files import FileEvents
     from usagectl.delivery.requests import Post
-    from usagectl.spool import Spool
+    from usagectl.spool import Batch, Spool
 
 
 app = new_app()
@@ -103,6 +104,15 @@ def replay(  # noqa: PLR0913  (each is an option)
         ),
     ] = 30.0,
     gzip: Annotated[bool, typer.Option("--gzip", help="Send compressed bodies.")] = False,
+    delivery_format: Annotated[
+        DeliveryFormat | None,
+        typer.Option(
+            "--format",
+            metavar="[events|otlp]",
+            help="otlp sends OpenTelemetry logs, to /v1/logs below the base URL; without this "
+            "option the setting delivery.format decides.",
+        ),
+    ] = None,
     allow_http: Annotated[
         bool, typer.Option("--allow-http", help="Take plain http to other machines too.")
     ] = False,
@@ -132,9 +142,16 @@ def replay(  # noqa: PLR0913  (each is an option)
         raise UsageError("--raw goes with --dry-run, and not with --json.")
     if file is not None and rejected:
         raise UsageError("--file and --rejected name two places; give one of them.")
+    wire = replaying.wire_of(invocation.environment, delivery_format)
+    for remark in wire.remarks:
+        _output.print_remark(remark)
     try:
         route = replaying.find_route(
-            invocation.environment, selection, to=to, allow_http=allow_http
+            invocation.environment,
+            selection,
+            to=to,
+            delivery_format=wire.name,
+            allow_http=allow_http,
         )
     except replaying.EndpointNotSecureError as error:
         error.hint = _again(invocation, "--allow-http")
@@ -149,6 +166,7 @@ def replay(  # noqa: PLR0913  (each is an option)
         allow_http=allow_http,
         patience=timedelta(seconds=timeout),
         compress=gzip,
+        wire=wire,
     )
     with _store_of(invocation, options, file=file, base=route.base, dry_run=dry_run) as store:
         _say_left_out(invocation, options, route, store)
@@ -233,7 +251,7 @@ def _say_left_out(invocation: Invocation, options: Options, route: Route, store:
         only = replace(options, selection=Selection(tools=(name,)), limit=None)
         if waiting := replaying.count(only, store):
             stay = count_of(waiting, f"event of {name} stays", f"events of {name} stay")
-            why, hint = replaying.why_left_out(invocation.environment, name)
+            why, hint = replaying.why_left_out(invocation.environment, name, options.wire.name)
             _output.print_remark(f"{stay} here: {why}.", hint=hint)
 
 
@@ -305,13 +323,14 @@ def _wait(meter: Meter) -> None:
     meter.delay("waiting for another delivery to end")
 
 
-def _summarise(posts: Iterable[tuple[Post, int]]) -> tuple[ReplayResult, list[PlannedRequest]]:
+def _summarise(posts: Iterable[tuple[Post, Batch]]) -> tuple[ReplayResult, list[PlannedRequest]]:
     """Count requests without keeping them; URL, events and bytes of the first thousand stay."""
     from usagectl.delivery.replay import Progress, ReplayResult
 
     requests: list[PlannedRequest] = []
     count = events = size = 0
-    for post, held in posts:
+    for post, batch in posts:
+        held = len(batch.ids)
         if count < _MOST_REQUESTS:
             url = mask_url_credentials(post.url)
             requests.append(PlannedRequest("POST", url, held, len(post.body)))
@@ -369,6 +388,11 @@ def _show_result(result: ReplayResult, base: str, options: Options) -> None:
     )
     if done.rejected:
         page.line(f"{count_of(done.rejected, 'event')} rejected.", style="red")
+    if done.refused:
+        refused = count_of(done.refused, "event")
+        page.line(f"{refused} refused by the receiver, which does not say which.", style="red")
+    if result.message and not result.problem:
+        page.line(f"The receiver says: {result.message}", style="yellow")
     if result.kept:
         page.line(f"{count_of(result.kept, 'event')} still waiting.", style="yellow")
     if options.copies:

@@ -13,6 +13,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
 from usagectl.consent import evaluate_tool
+from usagectl.endpoint import complete
 from usagectl.errors import InvalidValueError, nearest
 from usagectl.sensitive import mask_url_credentials
 from usagectl.showing import as_data
@@ -30,6 +31,7 @@ apps = {"settings": app}
 KEYS: Mapping[str, stored.Name] = {
     "telemetry.mode": "mode",
     "telemetry.endpoint": "endpoint",
+    "delivery.format": "delivery_format",
     "localstack.cache_dir": "cache_dir",
     "spool.max_bytes": "spool_max_bytes",
     "spool.max_days": "spool_max_days",
@@ -94,6 +96,8 @@ def _parse(environment: Environment, name: str, value: str) -> dict[stored.Name,
         return emitter.mode_settings(environment, stored.parse_mode(value))
     if key == "endpoint":
         return {"endpoint": stored.parse_endpoint(value)}
+    if key == "delivery_format":
+        return {key: stored.parse_delivery_format(value)}
     if key == "cache_dir":
         return {"cache_dir": str(stored.parse_folder(environment, value))}
     return {key: stored.parse_count(value)}
@@ -174,6 +178,7 @@ def _collect(environment: Environment, user: stored.SettingsFile) -> Iterator[Ro
     since = user.of_tool(stored.OWN_NAME).mode_since
     yield _stored_row("telemetry.since", since, file)._replace(stored=None)
     yield endpoint
+    yield from _delivery_rows(environment, user, file)
     folder, source = identity.cache_dir(environment)
     variable = "LOCALAPPDATA" if environment.system == "Windows" else "XDG_CACHE_HOME"
     origin = {"setting": file, "environment": variable}.get(source, "")
@@ -196,10 +201,23 @@ def _tool_rows(
     found = evaluate_tool(environment, tool)[0]
     decider, chosen = found.decided_by, user.of_tool(tool.name)
     yield Row(f"{prefix}.mode", found.telemetry, decider.source, decider.origin, chosen.mode)
-    base, source = tool.endpoint(environment, user)
-    origin = {"setting": str(user.file or ""), "environment": "ANALYTICS_API"}.get(source, "")
-    kept = mask_url_credentials(chosen.endpoint) if chosen.endpoint else None
+    base, source, origin = tool.endpoint(environment, user)
+    kept = chosen.endpoint and mask_url_credentials(complete(chosen.endpoint, user.delivery_format))
     yield Row(f"{prefix}.endpoint", mask_url_credentials(base), source, origin, kept)
+
+
+def _delivery_rows(environment: Environment, user: stored.SettingsFile, file: str) -> Iterator[Row]:
+    """Show the protocol of deliveries, and what OpenTelemetry's variables say of it."""
+    default = stored.DELIVERY_FORMATS[0]
+    yield _stored_row("delivery.format", user.chosen_format, file, default)
+    if user.delivery_format == "otlp":
+        from usagectl.delivery import otlp_options  # few choose it
+
+        options = otlp_options.read(environment.variables)
+        for remark in options.remarks:
+            _output.print_remark(remark)
+        for name, value, variable in options.settings:
+            yield Row(f"otlp.{name}", value, "environment" if variable else "default", variable)
 
 
 def _stored_row(name: str, chosen: object, file: str, default: object = None) -> Row:

@@ -1,12 +1,11 @@
 """Delivery of a batch to an endpoint: retries, waits, and what an answer means.
 
-An answer of 2xx acknowledges, 413 splits, other 4xx refuse for good; the rest is tried
-again (design, section 5).
+An answer of 2xx acknowledges, 413 splits; which others refuse for good the protocol says, and
+the rest is tried again (design, section 5).
 """
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import time
@@ -17,25 +16,20 @@ from typing import TYPE_CHECKING
 
 from usagectl import endpoint
 from usagectl.delivery.requests import (
+    EVENTS,
     NOBODY_LISTENS,
     PROXY_AUTHENTICATION,
-    Answer,
     NoAnswerError,
-    build_post,
-    is_refusal,
 )
 from usagectl.errors import UsagectlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from usagectl.delivery.requests import Post
+    from usagectl.delivery.requests import Answer, Post, Wire
     from usagectl.spool import Batch
 
     Send = Callable[[Post, float], Answer]
-
-REQUEST_SECONDS = 10.0
-"""Seconds that one attempt may take, with its name look-up."""
 
 _REST_SECONDS = 0.5
 _BACKOFF_SECONDS = 0.5
@@ -116,6 +110,7 @@ class Deliverer:
     patience: timedelta
     may_continue: Callable[[], None]
     compress: bool = False
+    wire: Wire = EVENTS
     # Called before the first attempt with nothing, and before a rest with why it is needed.
     on_wait: Callable[[str], None] = lambda _why: None
     clock: Callable[[], float] = time.monotonic
@@ -135,14 +130,12 @@ class Deliverer:
         waiting = [batch]
         while waiting:
             part = waiting.pop(0)
-            post = build_post(
-                part.events, base=self.base, is_session=part.is_session, compress=self.compress
-            )
+            post = self.wire.build(part, base=self.base, compress=self.compress)
             answer = self._ask(post)
-            if answer.status == TOO_LARGE and len(part.events) > 1:
+            if answer.status == TOO_LARGE and len(part.ids) > 1:
                 waiting[:0] = _halves(part)
                 continue
-            refuses = _refuses_tracking(answer)
+            refuses = self.wire.refuses_tracking(answer)
             if answer.is_success or not refuses:
                 yield part, answer, len(post.body)
             if refuses:
@@ -160,7 +153,7 @@ class Deliverer:
             wait = min(_BACKOFF_SECONDS * 2.0 ** (tries - 1), _MAX_BACKOFF_SECONDS)
             wait *= 0.5 + self.jitter() / 2
             try:
-                answer = self.send(post, min(deadline, self.clock() + REQUEST_SECONDS))
+                answer = self.send(post, min(deadline, self.clock() + self.wire.attempt_seconds))
             except NoAnswerError as error:
                 # An attempt that the end of all patience cut off says less than the one before.
                 if self.clock() < deadline or not isinstance(failure, EndpointBusyError):
@@ -193,17 +186,17 @@ class Deliverer:
         if answer.status == PROXY_AUTHENTICATION:
             reason = f"the proxy {answer.proxy}".rstrip() + " asks for a password (status 407)"
             raise EndpointUnreachableError(self._origin, reason, tries=1)
-        if answer.status == _FORBIDDEN and answer.proxy and not _refuses_tracking(answer):
+        if answer.status == _FORBIDDEN and answer.proxy and not self.wire.refuses_tracking(answer):
             # Which of the two it was cannot be told; events that nobody saw must not be lost.
             reason = f"the proxy {answer.proxy}, or what is behind it, refuses it (status 403)"
             raise EndpointUnreachableError(self._origin, reason, tries=1)
-        return answer.is_success or is_refusal(answer.status)
+        return answer.is_success or self.wire.is_refusal(answer.status)
 
 
 def _halves(batch: Batch) -> list[Batch]:
-    middle = len(batch.events) // 2
+    middle = len(batch.ids) // 2
     halves = (slice(middle), slice(middle, None))
-    return [batch._replace(ids=batch.ids[half], events=batch.events[half]) for half in halves]
+    return [batch._replace(ids=batch.ids[half], records=batch.records[half]) for half in halves]
 
 
 def _target_of(answer: Answer, origin: str) -> str:
@@ -213,17 +206,6 @@ def _target_of(answer: Answer, origin: str) -> str:
     if answer.location.startswith("/") and not answer.location.startswith("//"):
         return f"another address of {origin}"
     return endpoint.origin_of(answer.location) if "://" in answer.location else "another address"
-
-
-def _refuses_tracking(answer: Answer) -> bool:
-    """True if a 2xx or 403 says `track_events: false` (facts, part 1)."""
-    if not answer.is_success and answer.status != _FORBIDDEN:
-        return False
-    try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(document, dict) and document.get("track_events") is False
 
 
 def parse_retry_after(text: str, *, now: datetime | None = None) -> timedelta | None:

@@ -13,25 +13,28 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import consent, endpoint, spool, tools
+from usagectl import consent, endpoint, settings, spool, tools
 from usagectl.delivery import attempts, replay_files
-from usagectl.delivery.requests import build_post
+from usagectl.delivery.requests import EVENTS
 from usagectl.errors import LockTimeoutError, UsagectlError, UsageError, count_of
 from usagectl.machine import files
 from usagectl.settings import OWN_NAME
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from usagectl.consent import Consent
-    from usagectl.delivery.requests import Answer, Post
+    from usagectl.delivery.requests import Answer, Post, Wire
     from usagectl.machine.environment import Environment
+    from usagectl.settings import DeliveryFormat
     from usagectl.spool import Batch, Selection, Spool
 
 BATCH_SIZE = 500
 BATCH_BYTES = 1024 * 1024
 
 _REFUSALS = 3
+_SAID_CHARACTERS = 300
 _FIRST_PATIENCE_SECONDS = 0.2
 _PATIENCE_SECONDS = 3600.0
 
@@ -78,10 +81,13 @@ class EndpointMissingError(UsageError):
 
     code = "endpoint-missing"
 
-    def __init__(self, tool: str) -> None:
+    def __init__(self, tool: str, delivery_format: DeliveryFormat) -> None:
+        is_otlp = delivery_format == "otlp"
+        what = "endpoint that takes OpenTelemetry logs" if is_otlp else "endpoint"
+        to = "http://127.0.0.1:4318 --format otlp" if is_otlp else "http://127.0.0.1:8123/v1"
         super().__init__(
-            f"{tool} names no endpoint, so its events stay here.",
-            hint=f"usagectl replay --tool {tool} --to http://127.0.0.1:8123/v1",
+            f"{tool} names no {what}, so its events stay here.",
+            hint=f"usagectl replay --tool {tool} --to {to}",
         )
 
 
@@ -111,6 +117,21 @@ class EventsRejectedError(UsagectlError):
         super().__init__(
             f"{origin} refused {count_of(count, 'event')} (status {status}); {kept}.{stopped}",
             hint="usagectl spool list" + ("" if are_copies else " --rejected"),
+        )
+
+
+class EventsRefusedError(UsagectlError):
+    """A receiver that took requests and refused some of their events, unknown which."""
+
+    code = "events-refused"
+    exit_status = 5
+
+    def __init__(self, origin: str, *, count: int, message: str) -> None:
+        said = f": {message[:_SAID_CHARACTERS].rstrip('.')}" if message else ""
+        super().__init__(
+            f"{origin} took all requests, and refused {count_of(count, 'event')} of them without "
+            f"saying which{said}.",
+            hint="usagectl spool list --sent",
         )
 
 
@@ -145,6 +166,7 @@ class Options:
     allow_http: bool = False  # Take plain http to other machines too.
     patience: timedelta = timedelta(seconds=30)  # How long an endpoint may take nothing.
     compress: bool = False  # Send bodies with gzip.
+    wire: Wire = EVENTS  # How events are written into requests.
 
 
 class Progress(NamedTuple):
@@ -154,6 +176,12 @@ class Progress(NamedTuple):
     rejected: int = 0
     batches: int = 0
     bytes: int = 0
+    refused: int = 0  # Of taken requests; their receiver does not say which events these are.
+
+    @property
+    def settled(self) -> int:
+        """Count the events that wait no more."""
+        return self.sent + self.rejected + self.refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,20 +192,40 @@ class ReplayResult:
     progress: Progress
     seconds: float
     problem: UsagectlError | None = None  # Why not everything was sent.
+    message: str = ""  # What the receiver last said of a request that it took.
 
     @property
     def kept(self) -> int:
         """Count the events that still wait."""
-        return max(self.planned - self.progress.sent - self.progress.rejected, 0)
+        return max(self.planned - self.progress.settled, 0)
+
+
+def wire_of(environment: Environment, delivery_format: DeliveryFormat | None = None) -> Wire:
+    """Return how a delivery writes events; without a format that of the settings.
+
+    Raises:
+        OtlpUnavailableError: OpenTelemetry's variables ask for what usagectl cannot do.
+    """
+    if (delivery_format or settings.load(environment).delivery_format) == "events":
+        return EVENTS
+    from usagectl.delivery import otlp  # few choose it
+
+    return otlp.choose(environment)
 
 
 def find_route(
-    environment: Environment, selection: Selection, *, to: str | None, allow_http: bool = False
+    environment: Environment,
+    selection: Selection,
+    *,
+    to: str | None,
+    delivery_format: DeliveryFormat | None = None,
+    allow_http: bool = False,
 ) -> Route:
     """Find the address of a replay, and the tools whose events may go there.
 
-    Each tool's events go to its own endpoint, unless `to` names another base URL. A
-    loopback address is always allowed there: nothing leaves the machine.
+    Without a format it is that of the settings. Each tool's events go to its own endpoint,
+    unless `to` names another base URL. A loopback address is always allowed there: nothing
+    leaves the machine.
 
     Raises:
         TelemetryOffError: consent is off.
@@ -187,15 +235,20 @@ def find_route(
         EndpointsDifferError: the tools that were chosen have different endpoints.
     """
     chosen = selection.tools
-    names = [tool.name for tool in tools.emitters(environment)]
+    delivery_format = delivery_format or settings.load(environment).delivery_format
+    addresses = _addresses(environment, delivery_format)
+    names = [*addresses]
     lead = chosen[0] if chosen and chosen[0] in names else OWN_NAME
     verdict = consent.evaluate(environment, [lead])[0]
-    base = (verdict.endpoint if to is None else to).rstrip("/")
+    address = addresses[lead]
+    if to is not None:
+        address = instrumented.Address(endpoint.complete(to, delivery_format), origin="--to")
+    base = address.url
     if not base and to is None:
-        raise EndpointMissingError(lead)
+        raise EndpointMissingError(lead, delivery_format)
     problem = endpoint.problem_of(base, allow_http=allow_http)
     if problem == "invalid":
-        raise EndpointInvalidError(origin="ANALYTICS_API" if to is None else "--to")
+        raise EndpointInvalidError(origin=address.origin or lead)
     if to is not None and endpoint.is_loopback(base):
         return Route(base, selection)
     if verdict.telemetry == "off":
@@ -204,30 +257,46 @@ def find_route(
         raise EndpointNotSecureError(endpoint.origin_of(base))
     others = [name for name in names if name != lead and (not chosen or name in chosen)]
     verdicts = consent.evaluate(environment, others) if others else ()
-    left_out = _left_out(verdicts, chosen, base="" if to else base)
+    elsewhere = [name for name in others if not to and addresses[name].url != base]
+    left_out = _left_out(verdicts, chosen, elsewhere)
     is_on = all(
         each.telemetry == "on" for each in (verdict, *verdicts) if each.tool not in left_out
     )
     return Route(base, selection._replace(without=left_out), is_on=is_on)
 
 
-def why_left_out(environment: Environment, tool: str) -> tuple[str, str]:
+def _addresses(
+    environment: Environment, delivery_format: DeliveryFormat
+) -> dict[str, instrumented.Address]:
+    """Return where the events of each tool that records through usagectl go."""
+    user = settings.load(environment)
+    return {
+        tool.name: tool.endpoint(environment, user, delivery_format)
+        for tool in tools.emitters(environment)
+    }
+
+
+def why_left_out(
+    environment: Environment, tool: str, delivery_format: DeliveryFormat = "events"
+) -> tuple[str, str]:
     """Explain why a tool's events stay when others go, with the command that sends them."""
     verdict = consent.evaluate(environment, [tool])[0]
     if verdict.telemetry == "off":
         by = consent.describe(verdict.decided_by)
         return f"that tool is off, by {by}", "usagectl status"
-    if not verdict.endpoint:
-        return "that tool names no endpoint", EndpointMissingError(tool).hint
+    if not _addresses(environment, delivery_format)[tool].url:
+        return "that tool names no endpoint", EndpointMissingError(tool, delivery_format).hint
     return "that tool has an endpoint of its own", f"usagectl replay --tool {tool}"
 
 
-def _left_out(verdicts: Sequence[Consent], chosen: Sequence[str], *, base: str) -> tuple[str, ...]:
-    """List the tools that are off, or send elsewhere than to `base` unless that is empty."""
+def _left_out(
+    verdicts: Sequence[Consent], chosen: Sequence[str], elsewhere: Sequence[str]
+) -> tuple[str, ...]:
+    """List the tools that are off, or send elsewhere; of those that were chosen none may."""
     found = []
     for verdict in verdicts:
         is_off = verdict.telemetry == "off"
-        if is_off or (base and verdict.endpoint.rstrip("/") != base):
+        if is_off or verdict.tool in elsewhere:
             if verdict.tool in chosen:
                 raise _off(verdict) if is_off else EndpointsDifferError(chosen)
             found.append(verdict.tool)
@@ -244,13 +313,10 @@ def count(options: Options, store: Spool) -> int:
     return found if options.limit is None else min(found, options.limit)
 
 
-def posts(options: Options, *, base: str, store: Spool) -> Iterator[tuple[Post, int]]:
-    """Build every request of a replay, with its number of events; changes nothing."""
+def posts(options: Options, *, base: str, store: Spool) -> Iterator[tuple[Post, Batch]]:
+    """Build every request of a replay, with what is in it; changes nothing."""
     for batch in _batches(options, store):
-        post = build_post(
-            batch.events, base=base, is_session=batch.is_session, compress=options.compress
-        )
-        yield post, len(batch.events)
+        yield options.wire.build(batch, base=base, compress=options.compress), batch
 
 
 def _state(options: Options) -> spool.State:
@@ -264,6 +330,7 @@ def _batches(options: Options, store: Spool) -> Iterator[Batch]:
         size=options.batch_size,
         max_bytes=BATCH_BYTES,
         limit=options.limit,
+        sessions_apart=options.wire.sessions_apart,
     )
 
 
@@ -294,7 +361,8 @@ def run(  # noqa: PLR0913  (three are told of three different things)
         planned = count(options, store)
         replay = _Replay(environment, options, store, base, on_progress, on_delay, planned)
         problem = replay.run() if replay.planned else None
-    return ReplayResult(replay.planned, replay.progress, time.monotonic() - started, problem)
+    seconds = time.monotonic() - started
+    return ReplayResult(replay.planned, replay.progress, seconds, problem, replay.message)
 
 
 @contextmanager
@@ -324,6 +392,7 @@ class _Replay:
     on_delay: Callable[[str], None]
     planned: int  # Events that are to be sent.
     progress: Progress = field(default_factory=Progress)
+    message: str = ""  # What the receiver said of a request that it took.
     last_refusal: int = 0  # Its status.
     refusals: int = 0  # Those that may be of a wrong address; an event too large says nothing.
 
@@ -341,6 +410,7 @@ class _Replay:
                     self.base,
                     patience=self.options.patience,
                     compress=self.options.compress,
+                    wire=self.options.wire,
                     may_continue=self._check,
                     on_wait=self.on_delay,
                 )
@@ -370,19 +440,27 @@ class _Replay:
             if consent.sending_consent(self.environment, found) != wanted.consent:
                 raise _off(found)
             return
-        route = find_route(self.environment, wanted, to=options.to, allow_http=options.allow_http)
+        route = find_route(
+            self.environment,
+            wanted,
+            to=options.to,
+            delivery_format=options.wire.name,
+            allow_http=options.allow_http,
+        )
         withdrawn = sorted(set(route.selection.without) - set(wanted.without))
         if withdrawn:
             raise TelemetryOffError("a switch that was changed", tool=withdrawn[0])
 
-    def _conclude(self, *, has_stopped: bool) -> EventsRejectedError | None:
-        done = self.progress
+    def _conclude(self, *, has_stopped: bool) -> UsagectlError | None:
+        done, origin = self.progress, endpoint.origin_of(self.base)
         if not has_stopped:  # Events that another process purged meanwhile are not kept.
-            self.planned = done.sent + done.rejected
+            self.planned = done.settled
+        if not done.rejected and done.refused:
+            return EventsRefusedError(origin, count=done.refused, message=self.message)
         if not done.rejected:
             return None
         return EventsRejectedError(
-            endpoint.origin_of(self.base),
+            origin,
             count=done.rejected,
             status=self.last_refusal,
             has_stopped=has_stopped,
@@ -391,14 +469,20 @@ class _Replay:
 
     def _settle(self, part: Batch, answer: Answer, size: int) -> None:
         """Note the answer to some events, in the store first."""
+        number, done, wire = len(part.ids), self.progress, self.options.wire
+        refused, message = wire.read_refusal(answer)
+        is_taken = answer.is_success and refused < number  # All of them: it is known which.
+        self.message = message or self.message
         if not self.options.copies:
-            words = "" if answer.is_success else answer.body.decode("utf-8", "replace")
             now, origin = self.environment.now().isoformat(), endpoint.origin_of(self.base)
-            handover = spool.Handover(now, origin, answer.status, words)
-            self.store.settle(part, "sent" if answer.is_success else "rejected", handover)
-        number, done = len(part.events), self.progress
-        if answer.is_success:
-            done = done._replace(sent=done.sent + number, bytes=done.bytes + size)
+            handover = spool.Handover(now, origin, answer.status, wire.words_of(answer))
+            self.store.settle(part, "sent" if is_taken else "rejected", handover)
+        if is_taken:
+            done = done._replace(
+                sent=done.sent + number - refused,
+                refused=done.refused + refused,
+                bytes=done.bytes + size,
+            )
         else:
             self.last_refusal = answer.status
             self.refusals += answer.status != attempts.TOO_LARGE

@@ -18,18 +18,17 @@ from usagectl._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from usagectl.settings import DeliveryFormat
+    from usagectl.spool import Batch
+
 
 NOBODY_LISTENS = "nothing listens there (connection refused)"
 TOO_LATE = "it did not answer in time"
 
 
 PROXY_AUTHENTICATION = 407
+_FORBIDDEN = 403
 _RETRIED = frozenset({408, 425, 429})
-
-
-def is_refusal(status: int) -> bool:
-    """True if a status refuses for good: asking again gets the same answer."""
-    return status // 100 == 4 and status not in _RETRIED  # noqa: PLR2004
 
 
 class Post(NamedTuple):
@@ -65,37 +64,106 @@ class NoAnswerError(Exception):
         self.is_final = is_final  # Asking again cannot help.
 
 
+class Refusal(NamedTuple):
+    """Events of a request that was taken and that its receiver refused; and what it said."""
+
+    events: int = 0  # How many.
+    message: str = ""
+
+
+class Wire:
+    """How events are written into requests, and what their answers mean: the notice's protocol."""
+
+    name: DeliveryFormat = "events"
+    sessions_apart = True  # A session event has an address of its own.
+    attempt_seconds = 10.0  # That one attempt may take, with its name look-up.
+    remarks: tuple[str, ...] = ()  # What a person should know about how it was chosen.
+
+    def build(self, batch: Batch, *, base: str, compress: bool = False) -> Post:
+        """Build the request that carries a batch."""
+        return build_post(batch.events, base=base, is_session=batch.is_session, compress=compress)
+
+    def masked(self) -> Wire:
+        """Return the same for a preview, which shows nothing secret."""
+        return self
+
+    def masks(self, batch: Batch) -> tuple[str, ...]:
+        """Name the members that its requests hide, as JSON pointers."""
+        del batch
+        return ()
+
+    def is_refusal(self, status: int) -> bool:
+        """True if a status refuses for good: asking again gets the same answer."""
+        return status // 100 == 4 and status not in _RETRIED  # noqa: PLR2004
+
+    def refuses_tracking(self, answer: Answer) -> bool:
+        """True if a 2xx or 403 says `track_events: false` (facts, part 1)."""
+        if not answer.is_success and answer.status != _FORBIDDEN:
+            return False
+        try:
+            document = json.loads(answer.body)
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(document, dict) and document.get("track_events") is False
+
+    def read_refusal(self, answer: Answer) -> Refusal:
+        """Read what a receiver says of a request that it took; this protocol takes all of one."""
+        del answer
+        return Refusal()
+
+    def words_of(self, answer: Answer) -> str:
+        """Return the words that are kept of an answer; none where all is well."""
+        return "" if answer.is_success else answer.body.decode("utf-8", "replace")
+
+
+EVENTS = Wire()
+
+
 def build_post(
     bodies: Sequence[bytes], *, base: str, is_session: bool = False, compress: bool = False
 ) -> Post:
     """Build the request that carries events, their bytes joined as they are.
 
     The session header is set for a session event alone, and only when the event
-    itself has a session: a header must not link what the events do not. Credentials
-    in the URL become a header, as they would on the wire.
+    itself has a session: a header must not link what the events do not.
     """
-    parts = urlsplit(base.rstrip("/"))
-    userinfo, _, host = parts.netloc.rpartition("@")
-    url = f"{parts._replace(netloc=host).geturl()}/{'session' if is_session else 'events'}"
+    url = f"{base.rstrip('/')}/{'session' if is_session else 'events'}"
     body = bytes(bodies[0]) if is_session else b'{"events":[%b]}' % b",".join(bodies)
+    session_id = _session_of(body) if is_session else ""
+    more = {"Localstack-Session-ID": session_id} if session_id else {}
+    return assemble(url, body, more=more, compress=compress)
+
+
+def assemble(
+    url: str,
+    body: bytes,
+    *,
+    content_type: str = "application/json",
+    more: Mapping[str, str],
+    compress: bool,
+) -> Post:
+    """Put URL, headers and body together, the same bytes whenever it is asked.
+
+    Credentials in the URL become a header, as they would on the wire.
+    """
+    parts = urlsplit(url)
+    userinfo, _, host = parts.netloc.rpartition("@")
     headers = {
         "Host": host,
         "User-Agent": f"usagectl/{__version__}",
-        "Accept": "application/json",
+        "Accept": content_type,
         "Accept-Encoding": "identity",
         "Connection": "keep-alive",
-        "Content-Type": "application/json",
+        "Content-Type": content_type,
     }
     if userinfo:
         headers["Authorization"] = _basic(userinfo)
-    session_id = _session_of(body) if is_session else ""
-    if session_id:
-        headers["Localstack-Session-ID"] = session_id
+    headers |= more
     if compress:
         headers["Content-Encoding"] = "gzip"
-        body = gzip.compress(body, 1)
+        body = gzip.compress(body, 1, mtime=0)  # With the time in it no preview shows these bytes.
     headers["Content-Length"] = str(len(body))
-    return Post(url, headers, body)
+    return Post(parts._replace(netloc=host).geturl(), headers, body)
 
 
 def _session_of(event: bytes) -> str:

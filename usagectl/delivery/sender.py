@@ -189,9 +189,10 @@ def _send_of(environment: Environment, verdict: Consent, *, patience: timedelta)
     tool = verdict.tool
     granted = consent.sending_consent(environment, verdict)
     chosen = spool.Selection(tools=(tool,), consent=granted)
-    options = replay.Options(selection=chosen, patience=patience)
     base = verdict.endpoint.rstrip("/")
     try:
+        wire = replay.wire_of(environment)
+        options = replay.Options(selection=chosen, patience=patience, wire=wire)
         with spool.open_spool(environment) as store:
             result = replay.run(environment, options, base=base, store=store, patience_seconds=0)
     except LockTimeoutError:  # Another delivery is at work.

@@ -57,6 +57,7 @@ _COUNT = (
     "WHERE {rows} GROUP BY state) WHERE state = of"
 )
 _LISTED = "seq IN (SELECT value FROM json_each(?))"
+_BATCHED = "SELECT seq, uid, time, tool, kind, event, consent"
 _SETTLE = "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? WHERE "
 _OLD = (  # Of the oldest hundred: one with an odd time keeps none behind it from going.
     "instant < (SELECT instant FROM events ORDER BY seq DESC LIMIT 1) - ? "
@@ -164,11 +165,16 @@ class Stats(Value):
 
 
 class Batch(Value):
-    """Events of one request: rows of the store, and the exact bytes of their events."""
+    """Events of one request: rows of the store, and the records in them."""
 
     ids: tuple[int, ...]
-    events: tuple[bytes, ...]
+    records: tuple[Record, ...]
     is_session: bool = False  # One session event, which has an address of its own.
+
+    @property
+    def events(self) -> tuple[bytes, ...]:
+        """Return the exact bytes of the events."""
+        return tuple(record.event for record in self.records)
 
 
 class Spool:
@@ -298,19 +304,21 @@ class Spool:
         size: int,
         max_bytes: int,
         limit: int | None = None,
+        sessions_apart: bool = True,
     ) -> Iterator[Batch]:
         """Put the events that are there now into batches, in their order.
 
-        A batch has at most `max_bytes` bytes unless one event alone has more; a session event is
-        a batch of its own. Rows may be settled meanwhile; each comes once.
+        A batch has at most `max_bytes` bytes unless one event alone has more; with
+        `sessions_apart` a session event is a batch of its own. Rows may be settled meanwhile;
+        each comes once.
         """
         ((until,),) = self._execute("SELECT coalesce(max(seq), 0) FROM events")
         last, left = 0, _NO_END if limit is None else limit
         rest = "AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
         while True:
             span = (last, until, min(size, left))
-            rows = self._query("SELECT seq, event, kind", [state], selection, rest, *span)
-            batch = _batch(rows, max_bytes)
+            rows = self._query(_BATCHED, [state], selection, rest, *span)
+            batch = _batch(rows, max_bytes, sessions_apart=sessions_apart)
             rows.close()
             if not batch.ids:
                 return
@@ -423,19 +431,21 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     return Entry(uid, time, tool, kind, state, len(event), event, consent, handover)
 
 
-def _batch(rows: Iterable[tuple[int, bytes, str]], max_bytes: int) -> Batch:
+def _batch(rows: Iterable[tuple[Any, ...]], max_bytes: int, *, sessions_apart: bool) -> Batch:
     """Put rows into a batch while they fit."""
     ids: list[int] = []
-    events: list[bytes] = []
+    records: list[Record] = []
     is_session = False
-    for seq, event, kind in rows:
-        max_bytes -= len(event)
-        if ids and (max_bytes < 0 or is_session or kind == _SESSION):
+    for seq, *labels in rows:
+        record = Record(*labels)
+        max_bytes -= len(record.event)
+        is_next_session = sessions_apart and record.kind == _SESSION
+        if ids and (max_bytes < 0 or is_session or is_next_session):
             break
         ids.append(seq)
-        events.append(event)
-        is_session = kind == _SESSION
-    return Batch(tuple(ids), tuple(events), is_session=is_session)
+        records.append(record)
+        is_session = is_next_session
+    return Batch(tuple(ids), tuple(records), is_session=is_session)
 
 
 _lock = threading.RLock()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usagectl import catalogue, settings
-from usagectl.endpoint import MOST_CHARACTERS
+from usagectl.endpoint import MOST_CHARACTERS, complete, otlp_of
 from usagectl.errors import (
     FileCorruptError,
     FileUnreadableError,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
     from usagectl.notice import Declaration
-    from usagectl.settings import SettingsFile
+    from usagectl.settings import DeliveryFormat, SettingsFile
     from usagectl.tools.base import Wish
 
 NAME = settings.OWN_NAME
@@ -92,6 +92,14 @@ class Registration(Value):
             with suppress(kinds.InvalidKindError):
                 found.append(kinds.from_schema(schema))
         return tuple(found)
+
+
+class Address(Value):
+    """Where a tool's events go."""
+
+    url: str  # Empty where nothing names one.
+    source: Source = "default"  # What kind of place chose it.
+    origin: str = ""  # That place: a variable, a file; empty for what its author declares.
 
 
 class Instrumented(Tool):
@@ -141,13 +149,14 @@ class Instrumented(Tool):
         user = settings.load(environment)
         terms = self.registration.terms
         switches, sources = rules.read_switches(environment, self.name, user, terms)
-        base, chooser = self.endpoint(environment, user)
+        base, chooser, _ = self.endpoint(environment, user)
         if rules.is_lifted(environment):
             return (PartReading("cli", base, rules.lift(switches)),)
         cautions = [*rules.cautions_of(environment, self.name, sources)]
         consented = user.of_tool(self.name).mode_endpoint
         # Whoever chose the address by a variable or a setting knows where it sends.
-        if chooser == "default" and consented not in (None, base):
+        is_declared = chooser == "default" and user.delivery_format != "otlp"
+        if is_declared and consented not in (None, base):
             switches = [rules.hold_back(switch) for switch in switches]
             cautions += rules.endpoint_cautions(
                 self.name, switches, consented=str(consented), base=base
@@ -155,15 +164,27 @@ class Instrumented(Tool):
         cautions += rules.sending_cautions(self.registration, switches, base)
         return (PartReading("cli", base, tuple(switches), tuple(cautions)),)
 
-    def endpoint(self, environment: Environment, user: SettingsFile) -> tuple[str, Source]:
-        """Return the base URL for its events, empty without one, and what chose it."""
-        variable = environment.variables.get("ANALYTICS_API", "")
-        if variable:
-            return variable.rstrip("/"), "environment"
-        chosen = user.of_tool(self.name).endpoint
-        if chosen:
-            return chosen.rstrip("/"), "setting"
-        return self.declared_endpoint, "default"
+    def endpoint(
+        self,
+        environment: Environment,
+        user: SettingsFile,
+        delivery_format: DeliveryFormat | None = None,
+    ) -> Address:
+        """Return the base URL for its events; without a format for that of the settings.
+
+        As OpenTelemetry logs they go to a whole URL, and never where the author declares, who
+        takes them in the other format.
+        """
+        wanted = delivery_format or user.delivery_format
+        # Before OpenTelemetry's, which are the whole machine's: `capture` leads to itself by it.
+        if variable := environment.variables.get("ANALYTICS_API", ""):
+            return Address(complete(variable, wanted), "environment", "ANALYTICS_API")
+        url, name = otlp_of(environment.variables) if wanted == "otlp" else ("", "")
+        if url:
+            return Address(url, "environment", name)
+        if chosen := user.of_tool(self.name).endpoint:
+            return Address(complete(chosen, wanted), "setting", str(user.file or ""))
+        return Address("" if wanted == "otlp" else self.declared_endpoint)
 
     @property
     def declared_endpoint(self) -> str:
