@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.support.machine import REPOSITORY
@@ -85,7 +86,7 @@ class _Class(NamedTuple):
 
 
 def _errors(file: Path) -> Iterator[_Class]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in _parsed(file).body:
         if isinstance(node, ast.ClassDef) and node.name.endswith("Error"):
             members = {
                 target.id: each.value.value
@@ -106,6 +107,11 @@ def _member(error: _Class, name: str, classes: Mapping[str, _Class]) -> object:
     return next(above, None)
 
 
+@cache
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def _first_line(text: str) -> str:
     return text.partition("\n")[0].replace("|", "\\|")
 
@@ -117,7 +123,7 @@ def module_table() -> str:
     for file in [*sorted(package.rglob("*.py")), plugin]:
         name = ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
         name = name.removeprefix("usagectl.")
-        text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        text = ast.get_docstring(_parsed(file)) or ""
         rows.append(f"| `{name.removesuffix('.__init__')}` | {_first_line(text)} |")
     return "\n".join(rows)
 
