@@ -168,7 +168,8 @@ def report(  # noqa: PLR0913  (each is an option)
         else:
             _show(data, list(texts), dry_run=dry_run)
 
-    return _output.Answer(lambda: data, show, errors)
+    planned_only = {"files": [str(each) for each in texts], "dry_run": True}
+    return _output.Answer(lambda: planned_only if dry_run else data, show, errors)
 
 
 def _named(file: Path) -> Path:
