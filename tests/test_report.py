@@ -460,6 +460,11 @@ def test_a_signature_is_made_and_checked(machine: Machine) -> None:
     saved = machine.cwd / "report.json"
     saved.write_text(saved.read_text().replace("\n", " \n", 1))  # No sum sees that.
     assert checked()[:2] == (1, "bad")
+    again = report(machine, "-o", "new.json", "--sign", "no-key", "--json")
+    assert again.envelope["errors"][0]["code"] == "signing-failed"
+    (machine.cwd / "new.json.sig").touch()  # It is refused before a key is asked for.
+    again = report(machine, "-o", "new.json", "--sign", "no-key", "--json")
+    assert again.envelope["errors"][0]["code"] == "file-exists"
     (machine.cwd / "report.json.sig").unlink()
     assert checked()[:2] == (0, "none")
     assert checked("--allowed-signers", "ann.signers")[:2] == (1, "none")

@@ -137,8 +137,10 @@ def test_the_event_is_kept_as_the_client_wrote_it(
     assert json.dumps({"events": [sent]}).encode() == request.body  # as the plain server saw
     assert event.document["payload"] == sent["payload"]
     raw = (sandbox.work_dir / "out.jsonl").read_text()
-    assert raw.endswith(f'"event":{text}}}\n')
-    assert json.loads(raw)["withheld"] == ["authorization"]
+    first, run = raw.splitlines()
+    assert first.endswith(f'"event":{text}}}')
+    assert json.loads(first)["withheld"] == ["authorization"]
+    assert json.loads(run)["command"].startswith("localstack config show")
     assert "Basic" not in raw + recorded.run.stdout + recorded.run.stderr
     assert {(each["rule"], each["field"]) for each in recorded.data["findings"]} == {
         ("UC201", "/headers/localstack-session-id"),

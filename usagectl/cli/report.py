@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  (Typer reads the annotations)
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -149,6 +149,9 @@ def report(  # noqa: PLR0913  (each is an option)
     if markdown and invocation.as_json:
         raise UsageError("--json and --markdown exclude each other.")
 
+    written = [*planned, *([cwd / junit] if junit else []), *(_signatures(planned) if sign else [])]
+    _require_free(written, invocation, force=force)
+
     from usagectl.report import document
     from usagectl.status import collect
 
@@ -158,7 +161,8 @@ def report(  # noqa: PLR0913  (each is an option)
     )
     errors = failures(found, expect, names or ())
     texts = _texts(data, errors, planned, junit and cwd / junit, invocation.environment, sign)
-    _write(texts, invocation, force=force, dry_run=dry_run)
+    for file, text in () if dry_run else texts.items():
+        files.replace_bytes(file, text)
 
     def show() -> None:
         if markdown:
@@ -168,7 +172,8 @@ def report(  # noqa: PLR0913  (each is an option)
         else:
             _show(data, list(texts), dry_run=dry_run)
 
-    return _output.Answer(lambda: data, show, errors)
+    planned_only = {"files": [str(each) for each in texts], "dry_run": True}
+    return _output.Answer(lambda: planned_only if dry_run else data, show, errors)
 
 
 def _named(file: Path) -> Path:
@@ -222,7 +227,7 @@ def _texts(
             from usagectl.report import signing
 
             signed = signing.sign(environment, environment.cwd / key, texts[file])
-            texts[Path(f"{file}{signing.SUFFIX}")] = signed
+            texts[signing.signature_of(file)] = signed
     if junit is not None:
         from usagectl.report import junit as xml
 
@@ -230,22 +235,23 @@ def _texts(
     return texts
 
 
-def _write(
-    texts: Mapping[Path, bytes], invocation: Invocation, *, force: bool, dry_run: bool
-) -> None:
-    """Write each file whole; none of them if one is there and was not to be replaced."""
-    for file in texts:
+def _require_free(files_: Iterable[Path], invocation: Invocation, *, force: bool) -> None:
+    """Refuse a file that is there or cannot be, before anybody is asked for a passphrase."""
+    for file in files_:
         if os.path.lexists(file) and not force:
             name, *typed = invocation.arguments
-            raise FileExistsAlreadyError(
-                file, hint=shlex.join(("usagectl", name, "--force", *typed))
-            )
+            hint = shlex.join(("usagectl", name, "--force", *typed))
+            raise FileExistsAlreadyError(file, hint=hint)
         if not file.parent.is_dir():
             raise FileUnwritableError(file, reason=f"there is no folder {file.parent}")
         files.write_lines(file, [], replaces=True, dry_run=True)  # No device, no pipe.
-    for file, text in texts.items():
-        if not dry_run:
-            files.replace_bytes(file, text)
+
+
+def _signatures(planned: Iterable[Path]) -> list[Path]:
+    """Name the signatures of the outputs: the data alone is signed."""
+    from usagectl.report.signing import signature_of  # few sign
+
+    return [signature_of(each) for each in planned if each.suffix.lower() == ".json"]
 
 
 def _show(data: Document, written: Sequence[Path], *, dry_run: bool) -> None:

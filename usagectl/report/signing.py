@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 NAMESPACE = "usagectl"
 """What the signature is for: one made for commits or mail is none for a report."""
 
-SUFFIX = ".sig"
 _PROGRAM = "ssh-keygen"
 
 
@@ -61,6 +60,11 @@ class SignerMissingError(StateError):
         )
 
 
+def signature_of(file: Path) -> Path:
+    """Name the signature of a report, where ssh-keygen itself would put it."""
+    return Path(f"{file}.sig")
+
+
 def sign(environment: Environment, key: Path, data: bytes) -> bytes:
     """Sign bytes with an SSH key, or with the agent's where KEY is a public one.
 
@@ -83,7 +87,7 @@ def check(environment: Environment, file: Path, *, signers: Path | None = None) 
         SignerMissingError: there is a signature, and no ssh-keygen.
         FileUnreadableError: there is no file of allowed signers.
     """
-    signature = Path(f"{file}{SUFFIX}")
+    signature = signature_of(file)
     if not signature.is_file():
         return Signature("none")
     if signers is not None and not signers.is_file():
