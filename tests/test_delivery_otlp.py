@@ -588,6 +588,16 @@ def test_a_status_becomes_a_record_a_tool(machine: Machine) -> None:
     assert answer.is_success
     assert of_tools["usagectl"].keys() == {"tool", "version", "telemetry", "decided_by"}
     assert of_tools["localstack"]["version"] == "4.12.0"
+    assert of_tools["localstack"]["decided_by"] == "environment"
     assert len(of_tools) == len(found) == 2
     texts = b"".join(there.bodies)
     assert not [word for word in (b"canary", str(machine.root).encode()) if word in texts]
+
+
+def test_of_several_parts_that_counts_which_sends_most(machine: Machine) -> None:
+    """A tool that is half off is not told to be off, whichever part comes first."""
+    (one,) = consent.evaluate(machine.environment(), ["usagectl"])
+    parts = [one._replace(part=each, telemetry=each) for each in ("off", "on", "unknown", "local")]
+    for verdicts in (parts, parts[::-1]):
+        (found,) = otlp.status_records(verdicts, now=NOW, entropy=machine.environment().entropy)
+        assert json.loads(found.event)["payload"]["telemetry"] == "on"
