@@ -165,8 +165,11 @@ class Otlp(Wire):
         return self._read(answer) if answer.is_success else Refusal()
 
     def words_of(self, answer: Answer) -> str:
-        """Return the message of a partial success or of a refusal, else the text that came."""
-        return self._read(answer).message or super().words_of(answer)
+        """Return what a partial success or a refusal says, else the text that came."""
+        events, message = self._read(answer)
+        if answer.is_success and events:
+            return f"{events} of the request refused: {message}".removesuffix(": ")
+        return message or super().words_of(answer)
 
     def _read(self, answer: Answer) -> Refusal:
         """Read number and message of an answer; a broken one says nothing."""
