@@ -264,9 +264,9 @@ def _members(request: Request) -> Iterator[tuple[str, str, str]]:
 
     body = loads(_readable(request))
     if "resourceLogs" in body:
-        from usagectl.delivery import otlp  # few choose it
+        from usagectl.delivery.otlp_records import members_of  # few choose it
 
-        yield from otlp.members_of(body)
+        yield from members_of(body)
         return
     for event in body.get("events", [body]):
         for group in ("metadata", "payload"):

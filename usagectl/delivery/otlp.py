@@ -1,41 +1,35 @@
-"""Events as OpenTelemetry logs over HTTP: one log record an event, in protobuf or JSON.
-
-An event's details are attributes and its body stays empty, as the conventions for events want it
-(opentelemetry.io/docs/specs/semconv/general/events); so nothing goes out twice either.
-"""
+"""Events as OpenTelemetry logs over HTTP: one log record an event, in protobuf or JSON."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import math
-import re
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from usagectl._version import __version__
 from usagectl.delivery import otlp_options
+from usagectl.delivery.otlp_records import group, parse, resource_attributes
 from usagectl.delivery.requests import Refusal, Wire, assemble
-from usagectl.events.record import CLI_CMD, CLI_MEMBERS, format_client_time, new_record, parse_time
+from usagectl.events.record import format_client_time, new_record
 from usagectl.sensitive import MASK
 from usagectl.settings import OWN_NAME
 from usagectl.tools import instrumented
 from usagectl.tools.base import RANK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
     from usagectl.consent import Consent
     from usagectl.delivery.otlp_options import Encoding, OtlpOptions
+    from usagectl.delivery.otlp_records import Group, LogRecord, Version
     from usagectl.delivery.requests import Answer, Post
     from usagectl.events.record import Record
     from usagectl.machine.environment import Environment
     from usagectl.spool import Batch
-
-    Version = Callable[[str], str]
 
 _CONTENT_TYPES: Mapping[Encoding, str] = {
     "http/protobuf": "application/x-protobuf",
@@ -48,40 +42,11 @@ _FIRST_REFUSAL = 400
 _INFO = 9
 """The severity of every event: the conventions ask for one, and none of ours tells of a fault."""
 
-_MOST_DEPTH = 24
-"""Levels of a value; a receiver's protobuf gives a message up that has a hundred, three a level."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_INT64 = range(-(2**63), 2**63)
-_MOST_NANOSECONDS = 2**64 - 1
 STATUS_EVENT = "usagectl.status"
 """The name of the log record that says what one tool's switches come to."""
 
 _SERVICE = "collector.logs.v1.logs_service"
-_UID = "log.record.uid"
-_SESSION_ID = "session.id"
-_METADATA = "metadata."
-_GROUPS = (_METADATA, "payload.", "event.")
 _TOKEN = "api_key"  # noqa: S105  (a name)
-
-
-class LogRecord(NamedTuple):
-    """One event as OpenTelemetry models it."""
-
-    time: int  # Nanoseconds since 1970; 0 where nobody tells.
-    observed: int  # When it was recorded.
-    name: str
-    attributes: Mapping[str, object]
-    body: str = ""  # Only of bytes that are no event: they go whole.
-
-
-class Group(NamedTuple):
-    """Log records of one resource."""
-
-    service: str  # The tool.
-    version: str  # Its version; empty where nobody tells.
-    records: tuple[LogRecord, ...]
 
 
 def choose(environment: Environment) -> Otlp:
@@ -165,8 +130,11 @@ class Otlp(Wire):
         return self._read(answer) if answer.is_success else Refusal()
 
     def words_of(self, answer: Answer) -> str:
-        """Return the message of a partial success or of a refusal, else the text that came."""
-        return self._read(answer).message or super().words_of(answer)
+        """Return what a partial success or a refusal says, else the text that came."""
+        events, message = self._read(answer)
+        if answer.is_success and events:
+            return f"{events} of the request refused: {message}".removesuffix(": ")
+        return message or super().words_of(answer)
 
     def _read(self, answer: Answer) -> Refusal:
         """Read number and message of an answer; a broken one says nothing."""
@@ -180,7 +148,7 @@ class Otlp(Wire):
 
 def _hide_token(record: Record) -> Record:
     """Mask the token of a session event, as a preview of the other protocol does."""
-    document = _parse(record.event)
+    document = parse(record.event)
     payload = document.get("payload") if isinstance(document, dict) else None
     if record.kind != "session" or not isinstance(payload, dict) or not payload.get(_TOKEN):
         return record
@@ -220,146 +188,12 @@ def _status_record(found: Consent, *, now: datetime, entropy: Callable[[int], by
     return new_record(data, tool=OWN_NAME, kind=STATUS_EVENT, now=now, entropy=entropy)
 
 
-def group(records: Iterable[Record], version_of: Version) -> list[Group]:
-    """Turn records into log records, and put those of one tool and version together."""
-    found = []
-    for record in records:
-        document = _parse(record.event)
-        version = _version_in(record, document) or version_of(record.tool)
-        found.append((_sound(record.tool), _sound(version), to_log_record(record, document)))
-    found.sort(key=lambda each: each[:2])  # Stable: their order stays.
-    return [
-        Group(service, version, tuple(each[2] for each in these))
-        for (service, version), these in groupby(found, key=lambda each: each[:2])
-    ]
-
-
-def _version_in(record: Record, document: object) -> str:
-    """Read the version that an event has itself: by now the tool may be another one."""
-    payload = document.get("payload") if isinstance(document, dict) else None
-    if record.kind != CLI_CMD or not isinstance(payload, dict):
-        return ""
-    found = payload.get(CLI_MEMBERS[0])
-    return found if isinstance(found, str) else ""
-
-
-def to_log_record(record: Record, document: object) -> LogRecord:
-    """Turn an event, and what its bytes say, into a log record."""
-    observed = _nanoseconds(parse_time(record.time))
-    uid = {_UID: _sound(record.uid)}
-    try:
-        if isinstance(document, dict):
-            return _describe(record, document, observed, uid)
-    except RecursionError:  # It is as deep as Python can read, and not as deep as it can write.
-        pass
-    # A spool that people can edit may hold anything.
-    text = record.event.decode("utf-8", "replace")
-    return LogRecord(observed, observed, _sound(record.kind), uid, text)
-
-
-def _describe(
-    record: Record, document: Mapping[str, Any], observed: int, uid: Mapping[str, object]
-) -> LogRecord:
-    """Lay an event out: members of its payload become attributes of their names.
-
-    Those of the metadata get `metadata.` before them, but for what OpenTelemetry has a place for.
-    """
-    name = document.get("name")
-    time, metadata = _client_time(document)
-    attributes = {**uid, **metadata, **dict(_details(document))}
-    name = name if isinstance(name, str) and name else record.kind
-    return LogRecord(time or observed, observed, _sound(name), _sound(attributes))
-
-
-def _parse(event: bytes) -> Any:  # noqa: ANN401  (any JSON)
-    """Parse an event; a number that OpenTelemetry has no kind for stays the text that it was."""
-    try:
-        return json.loads(
-            event, parse_int=_integer, parse_float=_float, parse_constant=lambda text: text
-        )
-    except (ValueError, RecursionError):
-        return None
-
-
-def _integer(text: str) -> int | str:
-    number = int(text) if len(text) < 21 else 2**63  # noqa: PLR2004  (longer than any of 64 bits)
-    return number if number in _INT64 else text
-
-
-def _float(text: str) -> float | str:
-    number = float(text)
-    return number if math.isfinite(number) else text
-
-
-def _client_time(document: Mapping[str, Any]) -> tuple[int, dict[str, object]]:
-    """Read the event's own time, and the rest of its metadata as attributes."""
-    metadata = document.get("metadata")
-    if not isinstance(metadata, dict):
-        return 0, {} if metadata is None else {"metadata": metadata}
-    rest = dict(metadata)
-    written = rest.get("client_time")
-    time = _parse_client_time(written) if isinstance(written, str) else None
-    if time and _nanoseconds(time) and format_client_time(time) == written:
-        del rest["client_time"]  # Else the attribute keeps what an instant cannot.
-    found = {f"{_METADATA}{key}": value for key, value in rest.items()}
-    if isinstance(rest.get("session_id"), str):
-        found[_SESSION_ID] = found.pop(f"{_METADATA}session_id")
-    return _nanoseconds(time), found
-
-
-def _parse_client_time(text: str) -> datetime | None:
-    """Read a time; that of LocalStack's session events is in whole seconds since 1970."""
-    if re.fullmatch(r"[0-9]{9,10}", text):
-        return _EPOCH + timedelta(seconds=int(text))
-    return parse_time(text)
-
-
-def _details(document: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """Yield the members of the payload, and members of the event that no protocol knows."""
-    for key, value in document.items():
-        if key == "payload" and isinstance(value, dict):
-            yield from ((_name_of(name), each) for name, each in value.items())
-        elif key != "metadata" and not (key == "name" and isinstance(value, str)):
-            yield f"event.{key}", value
-
-
-def _name_of(member: str) -> str:
-    """Name the attribute of a payload's member: its own name, unless that says something else."""
-    is_taken = member in ("", _UID, _SESSION_ID) or member.startswith(_GROUPS)
-    return f"payload.{member}" if is_taken else member
-
-
-def _nanoseconds(time: datetime | None) -> int:
-    """Return nanoseconds since 1970; 0, which stands for none, where they do not fit."""
-    if time is None:
-        return 0
-    found = (time - _EPOCH) // _MICROSECOND * 1000
-    return found if 0 < found <= _MOST_NANOSECONDS else 0
-
-
-def _sound(value: Any, depth: int = 1) -> Any:  # noqa: ANN401  (any JSON)
-    """Make a value one that every receiver takes.
-
-    Half a surrogate pair has no bytes. A value that is nested too deeply becomes its JSON, and a
-    null in an array the text `null`: the JSON of real receivers knows it among members alone.
-    """
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    if not isinstance(value, dict | list):
-        return value
-    if depth > _MOST_DEPTH:
-        return json.dumps(value)
-    if isinstance(value, dict):
-        return {_sound(key): _sound(each, depth + 1) for key, each in value.items()}
-    return ["null" if each is None else _sound(each, depth + 1) for each in value]
-
-
 def encode_json(groups: Iterable[Group]) -> bytes:
     """Write log records in OTLP's JSON: names in camelCase, 64-bit numbers as texts."""
     document = {
         "resourceLogs": [
             {
-                "resource": {"attributes": _json_members(_resource_attributes(each))},
+                "resource": {"attributes": _json_members(resource_attributes(each))},
                 "scopeLogs": [
                     {
                         "scope": {"name": OWN_NAME, "version": __version__},
@@ -371,14 +205,6 @@ def encode_json(groups: Iterable[Group]) -> bytes:
         ]
     }
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _resource_attributes(found: Group) -> dict[str, object]:
-    """Describe the tool alone: no host, no process, no ID of this machine."""
-    attributes: dict[str, object] = {"service.name": found.service}
-    if found.version:
-        attributes["service.version"] = found.version
-    return attributes
 
 
 def _json_record(record: LogRecord) -> dict[str, object]:
@@ -422,7 +248,7 @@ def encode_protobuf(groups: Iterable[Group]) -> bytes:
     request = _message(_SERVICE, "ExportLogsServiceRequest")()
     for each in groups:
         logs = request.resource_logs.add()
-        _fill(logs.resource.attributes, _resource_attributes(each))
+        _fill(logs.resource.attributes, resource_attributes(each))
         scope = logs.scope_logs.add()
         scope.scope.name, scope.scope.version = OWN_NAME, __version__
         for record in each.records:
@@ -494,17 +320,3 @@ def to_json(body: bytes, headers: Mapping[str, str]) -> bytes:
     message = _message(_SERVICE, "ExportLogsServiceRequest").FromString(body)
     written = import_module("google.protobuf.json_format").MessageToJson(message, indent=None)
     return str(written).encode()
-
-
-def members_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """List event, group and name of each member that a body in JSON holds."""
-    for logs in document["resourceLogs"]:
-        for record in logs["scopeLogs"][0]["logRecords"]:
-            yield record["eventName"], "metadata", "client_time"
-            for each in record["attributes"]:
-                key = each["key"].removeprefix(_METADATA)
-                if key == _SESSION_ID:
-                    yield record["eventName"], "metadata", "session_id"
-                elif key != _UID:
-                    is_detail = key == each["key"]
-                    yield record["eventName"], "payload" if is_detail else "metadata", key

@@ -11,20 +11,20 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, get_args
 from urllib.parse import unquote
 
 from usagectl.errors import UsageError
 from usagectl.sensitive import MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 Encoding = Literal["http/protobuf", "http/json"]
-Compression = Literal["none", "gzip"]
 
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
-_COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
+COMPRESSIONS = ("none", "gzip")
+_Found = TypeVar("_Found")
 _GRPC = "grpc"
 _DEFAULT_MILLISECONDS = 10_000
 _MOST_MILLISECONDS = 86_400_000
@@ -66,7 +66,7 @@ class OtlpOptions(NamedTuple):
 
     protocol: str  # One of `ENCODINGS`, or `grpc`.
     headers: Mapping[str, str]
-    compression: Compression
+    compression: str  # One of `COMPRESSIONS`.
     timeout: timedelta  # Of one attempt; none where it is zero.
     settings: tuple[Setting, ...] = ()
     remarks: tuple[str, ...] = ()  # What of the variables is ignored.
@@ -92,35 +92,23 @@ def has_protobuf() -> bool:
 def read(variables: Mapping[str, str]) -> OtlpOptions:
     """Read the variables; what cannot be understood is ignored, and said."""
     remarks: list[str] = []
-    name, protocol = _find(variables, "PROTOCOL")
-    chosen = _one_of((*ENCODINGS, _GRPC), name, protocol, remarks)
-    by_protocol = name if chosen else ""
+    protocol, by_protocol = _take(variables, "PROTOCOL", _parse_protocol, remarks)
+    headers, by_headers = _take(variables, "HEADERS", _parse_headers, remarks)
+    compression, by_compression = _take(variables, "COMPRESSION", _parse_compression, remarks)
+    milliseconds, by_timeout = _take(variables, "TIMEOUT", _parse_milliseconds, remarks)
     # Without a word the smaller form, where its library is there.
-    chosen = chosen or ("http/protobuf" if has_protobuf() else "http/json")
-    name, text = _find(variables, "HEADERS")
-    headers = dict(_headers(name, text, remarks))
-    by_headers = name if headers else ""
-    name, text = _find(variables, "COMPRESSION")
-    compression = _one_of(_COMPRESSIONS, name, text, remarks)
-    by_compression = name if compression else ""
-    name, text = _find(variables, "TIMEOUT")
-    timeout = _milliseconds(name, text, remarks)
-    by_timeout = name if timeout is not None else ""
-    milliseconds = _DEFAULT_MILLISECONDS if timeout is None else timeout
-    shown = ",".join(f"{each}={MASK}" for each in headers)
-    return OtlpOptions(
-        chosen,
-        headers,
-        "gzip" if compression == "gzip" else "none",
-        timedelta(milliseconds=milliseconds),
-        (
-            Setting("protocol", chosen, by_protocol),
-            Setting("headers", shown or None, by_headers),
-            Setting("compression", compression or "none", by_compression),
-            Setting("timeout_ms", milliseconds, by_timeout),
-        ),
-        tuple(remarks),
+    protocol = protocol or ("http/protobuf" if has_protobuf() else "http/json")
+    compression = compression or "none"
+    milliseconds = _DEFAULT_MILLISECONDS if milliseconds is None else milliseconds
+    shown = ",".join(f"{each}={MASK}" for each in headers or ())
+    settings = (
+        Setting("protocol", protocol, by_protocol),
+        Setting("headers", shown or None, by_headers),
+        Setting("compression", compression, by_compression),
+        Setting("timeout_ms", milliseconds, by_timeout),
     )
+    timeout = timedelta(milliseconds=milliseconds)
+    return OtlpOptions(protocol, headers or {}, compression, timeout, settings, tuple(remarks))
 
 
 def check(options: OtlpOptions) -> None:
@@ -134,39 +122,54 @@ def check(options: OtlpOptions) -> None:
         raise OtlpUnavailableError(options.settings[0].variable, options.protocol)
 
 
-def _find(variables: Mapping[str, str], option: str) -> tuple[str, str]:
-    """Return the variable that decides on an option, and what it says; both empty without one."""
+def _take(
+    variables: Mapping[str, str],
+    option: str,
+    parse: Callable[[str], tuple[_Found | None, str]],
+    remarks: list[str],
+) -> tuple[_Found | None, str]:
+    """Return what decides on an option, and the variable that says so; None without one."""
     for signal in ("LOGS_", ""):
         name = f"OTEL_EXPORTER_OTLP_{signal}{option}"
         if text := variables.get(name, "").strip():
-            return name, text
-    return "", ""
+            found, problem = parse(text)
+            if problem:
+                remarks.append(f"{name} is ignored{problem}.")
+            return found, name if found is not None else ""
+    return None, ""
 
 
-def _one_of(known: tuple[str, ...], name: str, text: str, remarks: list[str]) -> str:
-    """Return a word if it is a known one; the specification leaves no case to it."""
-    if text and text.lower() not in known:
-        remarks.append(f"{name} is ignored: usagectl knows {', '.join(known)}.")
-        return ""
-    return text.lower()
+def _parse_protocol(text: str) -> tuple[str | None, str]:
+    return _one_of((*ENCODINGS, _GRPC), text)
 
 
-def _milliseconds(name: str, text: str, remarks: list[str]) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal()) or len(text) > len(str(_MOST_MILLISECONDS)):
-        remarks.append(f"{name} is ignored: it is no number of milliseconds.")
-        return None
-    return min(int(text), _MOST_MILLISECONDS)
+def _parse_compression(text: str) -> tuple[str | None, str]:
+    return _one_of(COMPRESSIONS, text)
 
 
-def _headers(name: str, text: str, remarks: list[str]) -> Iterator[tuple[str, str]]:
+def _one_of(known: tuple[str, ...], text: str) -> tuple[str | None, str]:
+    """Read a word of a few, in any case, as the specification has it."""
+    if text.lower() in known:
+        return text.lower(), ""
+    return None, f": usagectl knows {', '.join(known)}"
+
+
+def _parse_milliseconds(text: str) -> tuple[int | None, str]:
+    if text.isascii() and text.isdecimal() and len(text) <= len(str(_MOST_MILLISECONDS)):
+        return min(int(text), _MOST_MILLISECONDS), ""
+    return None, ": it is no number of milliseconds"
+
+
+def _parse_headers(text: str) -> tuple[dict[str, str] | None, str]:
     """Read `name=value,name=value`, with values as in a URL (W3C Baggage, without properties)."""
-    for pair in text.split(","):
-        key, equals, value = pair.partition("=")
-        key, value = key.strip(), unquote(value.strip())
-        is_fit = equals and _TOKEN.fullmatch(key) and value.isascii() and value.isprintable()
-        if is_fit and key.lower() not in _OURS:
-            yield key, value
-        elif pair.strip():
-            remarks.append(f"{name} is ignored in part: one of its pairs makes no header.")
+    pairs = [each for each in text.split(",") if each.strip()]
+    found = dict(filter(None, map(_parse_header, pairs)))
+    problem = " in part: a pair of it makes no header" if len(found) < len(pairs) else ""
+    return found or None, problem
+
+
+def _parse_header(pair: str) -> tuple[str, str] | None:
+    key, equals, value = pair.partition("=")
+    key, value = key.strip(), unquote(value.strip())
+    is_fit = equals and _TOKEN.fullmatch(key) and value.isascii() and value.isprintable()
+    return (key, value) if is_fit and key.lower() not in _OURS else None
