@@ -410,6 +410,7 @@ _usagectl_options() {
                 --sign
                 --verify
                 --allowed-signers
+                --otlp
                 --force
                 --dry-run
                 --json
@@ -863,6 +864,9 @@ _usagectl_values() {
             ;;
         'usagectl report --allowed-signers')
             reply=(file)
+            ;;
+        'usagectl report --otlp')
+            reply=(text)
             ;;
         'usagectl report +')
             reply=(choice

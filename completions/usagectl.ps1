@@ -254,6 +254,7 @@ function global:__usagectl_options([string]$key) {
             '--sign|Sign the .json with this SSH key: ssh-keygen writes FILE.sig beside it.'
             '--verify|Check a report in JSON: its sums, its inputs, its signature. Exit with 1 if one does not match.'
             '--allowed-signers|With --verify: who may have signed, in the form of ssh-keygen.'
+            '--otlp|Also send each tool''s verdict there, as an OpenTelemetry log record: its name, version, verdict and the kind of switch; no value and no path.'
             '--force|Replace files that are there.'
             '--dry-run|Say what would change; change nothing.'
             '--json|Answer as one JSON object on stdout.'
@@ -705,6 +706,9 @@ function global:__usagectl_values([string]$key) {
         }
         'usagectl report --allowed-signers' {
             'file'
+        }
+        'usagectl report --otlp' {
+            'text'
         }
         'usagectl report +' {
             'choice'

@@ -41,6 +41,7 @@ from usagectl.events.kinds import InvalidKindError, UndeclaredKindError
 from usagectl.events.schemas import EventShapeError
 from usagectl.live import DockerNotAnsweringError, NotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
+from usagectl.report.posture import VerdictsRefusedError
 from usagectl.report.signing import SignerMissingError, SigningFailedError
 from usagectl.spool.database import SpoolSetAsideError
 from usagectl.system_files import RootNeededError, SystemUnsupportedError
@@ -69,6 +70,7 @@ SAMPLES: list[UsagectlError] = [
     errors.LibraryMissingError("uvicorn"),
     errors.StateError("This cannot be read.", hint="x"),
     ReportMismatchError(FILE, wrong=["out.jsonl CHANGED"]),
+    VerdictsRefusedError("https://x", 400),
     SigningFailedError(FILE, reason="no such identity"),
     SignerMissingError(),
     RootNeededError("disable"),

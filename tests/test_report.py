@@ -16,6 +16,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tests.support.commands import furnish, run_inside
+from tests.support.endpoint import Endpoint, always
 from tests.support.machine import REPOSITORY
 from usagectl.capture import records
 from usagectl.capture.file import CaptureFile, note_run
@@ -500,3 +501,41 @@ def test_records_and_report_agree_on_what_a_run_is(machine: Machine) -> None:
     file.write_bytes(records.build_run({"mode": "proxy"}) + records.build_run({"mode": "redirect"}))
     (capture,) = report(machine, "--capture", "only.jsonl", "--json").data["captures"]
     assert (capture["mode"], capture["requests"], capture["is_noted"]) == ("redirect", 0, True)
+
+
+def test_the_verdicts_go_to_a_collector(machine: Machine) -> None:
+    """A record a tool, to the address that was typed; a dry run sends nothing."""
+    with Endpoint() as collector:
+        address = f"http://127.0.0.1:{collector.port}"
+        dry = machine.run("report", "usagectl", "--otlp", address, "--dry-run")
+        assert (dry.status, collector.bodies) == (0, [])
+        done = machine.run("report", "usagectl", "localstack", "--otlp", address)
+        assert (done.status, "2 verdicts sent to" in done.stderr) == (0, True), done.stderr
+        ((path, body),) = ((each.path, each.body) for each in collector.received)
+    assert path == "/v1/logs"
+    assert body.count(b"usagectl.status") == 2
+    assert str(machine.root).encode() not in body
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "status"),
+    [
+        ("http://collector.example:4318", "invalid-value", 2),
+        ("collector.example", "invalid-value", 2),
+        ("http://127.0.0.1:9", "endpoint-unreachable", 5),
+    ],
+)
+def test_verdicts_that_do_not_arrive_are_an_error(
+    machine: Machine, address: str, code: str, status: int
+) -> None:
+    """An address that would be read on the way is refused; a dead one is said to be dead."""
+    done = machine.run("report", "usagectl", "--otlp", address, "--json")
+    assert (done.status, done.envelope["errors"][0]["code"]) == (status, code)
+
+
+def test_a_collector_that_refuses_is_named(machine: Machine) -> None:
+    """Exit status 5."""
+    with Endpoint(always(400, b"")) as collector:
+        address = f"http://127.0.0.1:{collector.port}"
+        done = machine.run("report", "usagectl", "--otlp", address)
+    assert (done.status, "[verdicts-refused]" in done.stderr) == (5, True)

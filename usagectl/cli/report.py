@@ -14,12 +14,14 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._expectations import failures
 from usagectl.cli._options import DryRun, Tools  # noqa: TC001  (Typer reads the annotations)
+from usagectl.endpoint import is_loopback, origin_of
 from usagectl.errors import (
     FileExistsAlreadyError,
     FileUnwritableError,
     InvalidValueError,
     UsagectlError,
     UsageError,
+    count_of,
     quote,
 )
 from usagectl.machine import files
@@ -27,6 +29,7 @@ from usagectl.machine import files
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from usagectl.consent import Consent
     from usagectl.machine.environment import Environment
     from usagectl.report.document import Document
     from usagectl.report.signing import Signature
@@ -121,6 +124,14 @@ def report(  # noqa: PLR0913  (each is an option)
             help="With --verify: who may have signed, in the form of ssh-keygen.",
         ),
     ] = None,
+    otlp: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Also send each tool's verdict there, as an OpenTelemetry log record: its name, "
+            "version, verdict and the kind of switch; no value and no path.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
     dry_run: DryRun = False,
 ) -> _output.Answer:
@@ -140,7 +151,7 @@ def report(  # noqa: PLR0913  (each is an option)
     cwd = invocation.environment.cwd
     given = [cwd / each for each in captures or ()]
     if verify is not None:
-        if outputs or expect or junit or markdown or sign or names:
+        if outputs or expect or junit or markdown or sign or names or otlp:
             hint = f"usagectl report --verify {quote(str(verify))}"
             raise UsageError("--verify checks a report and makes none: it goes alone.", hint=hint)
         return _verified(invocation, cwd / verify, given, signers and cwd / signers)
@@ -161,6 +172,8 @@ def report(  # noqa: PLR0913  (each is an option)
     )
     errors = failures(found, expect, names or ())
     texts = _texts(data, errors, planned, junit and cwd / junit, invocation.environment, sign)
+    if otlp is not None:
+        _send(invocation, found.consents, otlp, dry_run=dry_run)
     for file, text in () if dry_run else texts.items():
         files.replace_bytes(file, text)
 
@@ -174,6 +187,21 @@ def report(  # noqa: PLR0913  (each is an option)
 
     planned_only = {"files": [str(each) for each in texts], "dry_run": True}
     return _output.Answer(lambda: planned_only if dry_run else data, show, errors)
+
+
+def _send(invocation: Invocation, verdicts: Sequence[Consent], url: str, *, dry_run: bool) -> None:
+    """Send the verdicts to the collector that was named, once a person has agreed."""
+    from usagectl.report import posture
+
+    base, environment = posture.address_of(url), invocation.environment
+    named, shown = origin_of(base), [each for each in verdicts if each.counts]
+    if dry_run:
+        _output.print_remark(f"The verdicts would be sent to {named}.")
+        return
+    if not is_loopback(base) and not invocation.as_json:
+        _output.confirm(f"Send the verdicts to {named}?", otherwise="Nothing was sent or written.")
+    count = posture.send(environment, shown, base)
+    _output.print_remark(f"{count_of(count, 'verdict')} sent to {named}.")
 
 
 def _named(file: Path) -> Path:

@@ -1,0 +1,67 @@
+"""Delivery of verdicts to an OpenTelemetry collector: a log record a tool, for a fleet's owner."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from usagectl import endpoint
+from usagectl.delivery import attempts, otlp, replay
+from usagectl.delivery.transport import Transport
+from usagectl.errors import InvalidValueError, UsagectlError
+from usagectl.spool import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from usagectl.consent import Consent
+    from usagectl.machine.environment import Environment
+
+_PATIENCE = timedelta(seconds=30)
+
+
+class VerdictsRefusedError(UsagectlError):
+    """A collector that did not take the verdicts."""
+
+    code = "verdicts-refused"
+    exit_status = 5
+
+    def __init__(self, origin: str, status: int) -> None:
+        super().__init__(
+            f"{origin} did not take every verdict (status {status}).",
+            hint="usagectl report --otlp URL --dry-run",
+        )
+
+
+def address_of(url: str) -> str:
+    """Return where records go, for what somebody named: the whole URL, or a part of it.
+
+    Raises:
+        InvalidValueError: it is no URL, or plain http that leads elsewhere than this machine.
+    """
+    if problem := endpoint.problem_of(url):
+        wanted = "plain http is for this machine alone; use https"
+        if problem == "invalid":
+            wanted = "use one such as https://collector.example:4318"
+        raise InvalidValueError("address for --otlp", endpoint.origin_of(url), wanted=wanted)
+    return endpoint.complete(url, "otlp")
+
+
+def send(environment: Environment, verdicts: Iterable[Consent], base: str) -> int:
+    """Send a record a tool, and return how many: no value, no path and no name of a variable.
+
+    Raises:
+        UsagectlError: there is no answer in time, or the collector refuses them.
+    """
+    now, wire = environment.now(), replay.wire_of(environment, "otlp")
+    records = otlp.status_records(verdicts, now=now, entropy=environment.entropy)
+    batch = Batch(tuple(range(len(records))), records)
+    with closing(Transport(base)) as transport:
+        deliverer = attempts.Deliverer(
+            transport.send, base, patience=_PATIENCE, may_continue=lambda: None, wire=wire
+        )
+        for _, answer, _ in deliverer.deliver(batch):
+            if not answer.is_success or wire.read_refusal(answer).events:
+                raise VerdictsRefusedError(endpoint.origin_of(base), answer.status)
+    return len(records)
