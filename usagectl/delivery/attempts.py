@@ -11,7 +11,6 @@ import random
 import time
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from usagectl import endpoint
@@ -216,6 +215,8 @@ def parse_retry_after(text: str, *, now: datetime | None = None) -> timedelta | 
     text = text.strip()
     if text.isascii() and text.isdecimal():
         return min(timedelta(seconds=int(text[:9])), _MAX_RETRY_AFTER)
+    from email.utils import parsedate_to_datetime  # it loads `socket`, which a preview never does
+
     try:
         until = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # A year of twenty digits, say.
