@@ -276,15 +276,7 @@ def test_what_the_system_lacks_is_no_obstacle(machine: Machine) -> None:
         "read-only": "mount -t tmpfs -o ro tmpfs $TMPDIR",
     }.items():
         line = f"{before}; exec {sys.executable} -m usagectl capture --sealed -- sh -c '{post}'"
-        done = subprocess.run(
-            ["unshare", "-m", "sh", "-c", line],
-            env=machine.process_variables() | {"HTTP_PROXY": "", "HTTPS_PROXY": ""},
-            cwd=machine.cwd,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = sealing.run_shell(machine, line, "unshare", "-m")
         if (done.returncode, done.stdout.count("track_events")) != (0, 2):
             wrong[name] = done
     assert wrong == {}

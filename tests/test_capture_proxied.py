@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import subprocess
 import sys
 import threading
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tests.support import sealing
 from tests.support.endpoint import Endpoint
 from usagectl import capture
 from usagectl.capture import proxied
@@ -190,14 +190,6 @@ print(sum(each.recv(12) == b"HTTP/1.1 200" for each in made))
 """
     (machine.cwd / "many.py").write_text(code)
     words = f"{sys.executable} -m usagectl capture --proxy -- {sys.executable} many.py"
-    done = subprocess.run(
-        ["sh", "-c", f"ulimit -Sn 256; ulimit -Hn 4000; exec {words}"],
-        env=machine.process_variables() | {"HTTP_PROXY": "", "HTTPS_PROXY": ""},
-        cwd=machine.cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = sealing.run_shell(machine, f"ulimit -Sn 256; ulimit -Hn 4000; exec {words}")
     assert done.stdout.split() == ["256", "400"], done.stderr
     assert "400 requests" in done.stderr

@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -322,14 +321,6 @@ def test_more_connections_than_descriptors_are_recorded(machine: Machine) -> Non
     )
     (machine.cwd / "many.py").write_text(code)
     words = f"{sys.executable} -m usagectl capture --sealed -- {sys.executable} many.py"
-    done = subprocess.run(
-        ["sh", "-c", f"ulimit -Sn 256; exec {words}"],
-        env=machine.process_variables() | {"HTTP_PROXY": "", "HTTPS_PROXY": ""},
-        cwd=machine.cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = sealing.run_shell(machine, f"ulimit -Sn 256; exec {words}")
     assert done.stdout.split() == ["256", "500"], done.stderr
     assert "500 requests to many.example" in done.stderr

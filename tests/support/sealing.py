@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -92,3 +93,16 @@ def seal(machine: Machine, *words: str, **variables: str) -> Sealed:
     summary = folder / "sum.json"
     data = json.loads(summary.read_text()) if summary.exists() else {}
     return Sealed(outcome, data.get("data") or {}, folder / "out.jsonl")
+
+
+def run_shell(machine: Machine, line: str, *before: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of a shell that captures, in a machine that has no proxy."""
+    return subprocess.run(
+        [*before, "sh", "-c", line],
+        env=machine.process_variables() | {"HTTP_PROXY": "", "HTTPS_PROXY": ""},
+        cwd=machine.cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
