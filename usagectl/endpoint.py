@@ -19,7 +19,7 @@ MOST_CHARACTERS = 400
 """How long a declared endpoint may be: a registration with a longer one is not understood."""
 
 _BASE = "a base URL such as https://example.org/v1"
-_WANTED: dict[Problem, str] = {
+WANTED: dict[Problem, str] = {
     "invalid": f"use {_BASE}",
     "plain-http": "plain http is for this machine alone; use https",
 }
@@ -89,7 +89,7 @@ def check_declared(url: object) -> None:
     text = url if isinstance(url, str) else ""
     if text == url == "":
         return
-    wanted = _WANTED.get(problem_of(text), "")
+    wanted = WANTED.get(problem_of(text), "")
     if len(text) > MOST_CHARACTERS:
         wanted = f"use {MOST_CHARACTERS} characters at most"
     elif "@" in text.partition("//")[2].partition("/")[0]:

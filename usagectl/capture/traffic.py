@@ -17,7 +17,18 @@ KINDS = (
 )
 """What a host is for the tool that it belongs to, worst first; the first three are `is_loud`."""
 
-_LOUD = frozenset(KINDS[:3])
+LOUD = frozenset(KINDS[:3])
+WORDS = {
+    "telemetry": "telemetry",
+    "errors": "error reports",
+    "unknown": "unknown",
+    "update-check": "update check",
+    "configuration": "settings",
+    "own": "own",
+    "loopback": "loopback",
+}
+"""The same in words."""
+
 COUNTED = {
     "look-up": "look_ups",
     "connection": "connections",
@@ -28,7 +39,7 @@ COUNTED = {
 """By the kind of an observation: the member that counts it."""
 
 
-_COUNTS = ("look_ups", "connections", "requests", "bytes", "tls_refused", "packets")
+COUNTS = ("look_ups", "connections", "requests", "bytes", "tls_refused", "packets")
 """The members of a row that are counts, in their order."""
 
 
@@ -66,7 +77,7 @@ class HostTraffic(NamedTuple):
     @property
     def is_loud(self) -> bool:
         """True if this may be telemetry: nobody has said that it is something else."""
-        return self.kind in _LOUD
+        return self.kind in LOUD
 
 
 class _Key(NamedTuple):
@@ -98,7 +109,7 @@ def by_host(sums: Sums, owner_of: Callable[[str, str], Owner]) -> tuple[HostTraf
         found = known.get((observed.host, observed.port))
         new = found or _key(observed.host, observed.port, owner_of(observed.host, ""))
         add(new, {COUNTED[observed.kind]: count})
-    made = (HostTraffic(*key, *map(rows[key].__getitem__, _COUNTS)) for key in rows)
+    made = (HostTraffic(*key, *map(rows[key].__getitem__, COUNTS)) for key in rows)
     return tuple(sorted(made, key=_rank))
 
 

@@ -28,17 +28,6 @@ _LEAST_PLACE_WIDTH = 32
 _LEAST_END_WIDTH = 16
 _LONGEST_HOST = 253  # RFC 1035, without the last dot.
 _MOST_SOCKETS = 2
-_KINDS = {
-    "telemetry": ("telemetry", "telemetry of {}"),
-    "errors": ("error reports", "error reports of {}"),
-    "unknown": ("unknown", "unknown, for {}"),
-    "update-check": ("update check", "update check of {}"),
-    "configuration": ("settings", "settings of {}"),
-    "own": ("own", "own"),
-    "loopback": ("loopback", "loopback"),
-}
-"""What a host is, in words: where its tool is not known, and where it is."""
-
 _READERS = {"no-http2": "HTTP/2", "no-brotli": "brotli", "no-zstandard": "zstandard"}
 
 
@@ -192,10 +181,11 @@ def _did(row: HostTraffic) -> str:
 
 
 def _what(row: HostTraffic) -> str:
-    unknown, known = _KINDS[row.kind]
+    what = traffic.WORDS[row.kind]
     if row.service and (not row.tool or "," in row.tool):
-        return f"{unknown} ({row.service})"
-    return known.format(row.tool) if row.tool else unknown
+        return f"{what} ({row.service})"
+    whose = ", for" if row.kind == "unknown" else " of"
+    return f"{what}{whose} {row.tool}" if row.tool else what
 
 
 def show(sight: Sight, page: Page) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from usagectl import audit
 from usagectl.capture import hosts, load, records, traffic
 from usagectl.capture.file import Sums, Target
-from usagectl.capture.traffic import COUNTED, KINDS, HostTraffic
+from usagectl.capture.traffic import COUNTED, COUNTS, KINDS, HostTraffic
 from usagectl.errors import FileCorruptError, FileUnreadableError
 from usagectl.events.reading import UNPARSED
 from usagectl.machine.file_errors import unreadable
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
 
 MODES = ("sealed", "proxy", "redirect")
-_COUNTS = ("look_ups", "connections", "requests", "bytes", "tls_refused", "packets")
 
 
 def read(environment: Environment, file: Path) -> dict[str, Any]:
@@ -153,7 +152,7 @@ def _rows_of(value: object) -> list[dict[str, Any]]:
             "tool": _text(row, "tool"),
             "kind": row["kind"] if row.get("kind") in KINDS else "unknown",
             "service": _text(row, "service"),
-            **{name: _number(row, name) or 0 for name in _COUNTS},
+            **{name: _number(row, name) or 0 for name in COUNTS},
         }
         for row in rows
     ]

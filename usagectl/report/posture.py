@@ -41,10 +41,8 @@ def address_of(url: str) -> str:
         InvalidValueError: it is no URL, or plain http that leads elsewhere than this machine.
     """
     if problem := endpoint.problem_of(url):
-        wanted = "plain http is for this machine alone; use https"
-        if problem == "invalid":
-            wanted = "use one such as https://collector.example:4318"
-        raise InvalidValueError("address for --otlp", endpoint.origin_of(url), wanted=wanted)
+        shown, wanted = endpoint.origin_of(url), endpoint.WANTED[problem]
+        raise InvalidValueError("address for --otlp", shown, wanted=wanted)
     return endpoint.complete(url, "otlp")
 
 

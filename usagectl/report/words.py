@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from usagectl.consent import describe
 from usagectl.errors import count_of
 from usagectl.settings import OWN_NAME
+from usagectl.tools.base import Switch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,15 +50,8 @@ HOWS = {
     "memory": "not checked",
 }
 
-KINDS = {
-    "telemetry": "telemetry",
-    "errors": "error reports",
-    "unknown": "unknown",
-    "update-check": "update check",
-    "configuration": "settings",
-    "own": "the command's own",
-    "loopback": "this machine",
-}
+_PLAINER = {"own": "the command's own", "loopback": "this machine"}
+"""What a host is, for a person who has not seen a capture."""
 
 
 def state_of(tool: Mapping[str, Any]) -> str:
@@ -118,7 +113,9 @@ def captures_line(data: Mapping[str, Any]) -> str:
     found = data["captures"]
     if not found:
         return ""
-    loud = [row for each in found for row in each["hosts"] if _is_loud(row)]
+    from usagectl.capture.traffic import LOUD  # it loads what can open a socket
+
+    loud = [row for each in found for row in each["hosts"] if row["kind"] in LOUD]
     hosts = len({row["host"] for row in loud})
     requests = sum(each["requests"] for each in found)
     many = count_of(len(found), "capture")
@@ -126,10 +123,6 @@ def captures_line(data: Mapping[str, Any]) -> str:
         what = f"{count_of(hosts, 'host')} that may take telemetry"
         return f"{many}: {count_of(requests, 'request')} caught, and {what}."
     return f"{many}: {count_of(requests, 'request')} caught, none to a host of telemetry."
-
-
-def _is_loud(row: Mapping[str, Any]) -> bool:
-    return row["kind"] in ("telemetry", "errors", "unknown")
 
 
 def _named(tools: Sequence[Mapping[str, Any]], state: str) -> list[str]:
@@ -142,12 +135,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def decider(switch: Mapping[str, Any]) -> str:
     """Say which switch decided, and where it stands."""
-    if switch["source"] == "default":
-        return "no switch is set: its default holds"
-    value = "" if switch["value"] is None else f"={switch['value']}"
-    is_variable = switch["source"] in ("environment", "ci")
-    place = "environment" if is_variable else switch["origin"]
-    return f"{switch['name']}{value}{f' ({place})' if place else ''}"
+    told = describe(Switch(**switch, says=None))
+    return f"{told}: its default holds" if switch["source"] == "default" else told
 
 
 def evidence_of(known: Mapping[str, Any]) -> list[str]:
@@ -161,7 +150,9 @@ def evidence_of(known: Mapping[str, Any]) -> list[str]:
 
 def owner_of(row: Mapping[str, Any]) -> str:
     """Say whose a host is, and what it takes."""
-    kind, who = KINDS[row["kind"]], row["tool"] or row["service"]
+    from usagectl.capture.traffic import WORDS  # it loads what can open a socket
+
+    kind, who = {**WORDS, **_PLAINER}[row["kind"]], row["tool"] or row["service"]
     return f"{kind} of {who}" if who and kind != "unknown" else kind
 
 
