@@ -245,6 +245,11 @@ def test_next_steps_are_commands_of_the_program(machine: Machine) -> None:
     done = run_sample(machine, "brickwork", "telemetry", "on")
     assert done.status == 3
     assert "try: brickwork telemetry status" in done.stderr
+    off = run_sample(
+        machine, "brickwork", "telemetry", "off", variables={"USAGECTL_CONFIG_DIR": "/proc/nope"}
+    )
+    assert (off.status, "try: export BRICKWORK_TELEMETRY=off" in off.stderr) == (3, True)
+    assert 'eval "$(usagectl' not in off.stderr
 
 
 def test_what_usagectl_knows_of_it(machine: Machine) -> None:
@@ -262,10 +267,16 @@ def test_what_cannot_be_is_refused_at_once() -> None:
     """A command without sub-commands, a name that is taken, a text that breaks a page."""
     app = typer.Typer()
     app.command("telemetry")(lambda: None)
+    unnamed = typer.Typer()
+
+    @unnamed.command()
+    def telemetry() -> None: ...
+
     group = click.Group("x", commands={"telemetry": click.Command("telemetry")})
     wrong: list[tuple[Any, dict[str, Any]]] = [
         (click.Command("x"), {"commands": "telemetry"}),
         (app, {"commands": "telemetry"}),
+        (unnamed, {"commands": "telemetry"}),
         (group, {"commands": "telemetry"}),
         (typer.Typer(), {"default": "ask"}),
         (typer.Typer(), {"option": "no-telemetry"}),

@@ -18,7 +18,9 @@ from usagectl.emitting.command_lines import click_of
 from usagectl.errors import InvalidValueError, UsagectlError, count_of
 from usagectl.machine import environment as surroundings
 from usagectl.sensitive import mask_url_credentials
+from usagectl.settings import variable_of
 from usagectl.showing import (
+    JSON_HELP,
     as_data,
     envelope,
     headline,
@@ -214,6 +216,8 @@ def _next_step(error: UsagectlError, asked: Asked) -> str:
         "usagectl status": "status",
         "": "status",
     }
+    if error.hint.startswith("eval "):  # That needs usagectl; a variable needs nothing.
+        return f"export {variable_of(asked.name)}=off"
     verb = own.get(error.hint)
     return asked.command(verb) if verb else error.hint
 
@@ -238,8 +242,14 @@ def mount(app: Any, name: str, emitter: Emitter) -> None:  # noqa: ANN401  (Type
 
 def _names_in(app: Any) -> set[str] | None:  # noqa: ANN401
     if hasattr(app, "add_typer"):
-        return {each.name for each in (*app.registered_commands, *app.registered_groups)}
+        commands = (each.name or _name_by(each.callback) for each in app.registered_commands)
+        return {*commands, *(each.name for each in app.registered_groups)}
     return set(app.commands) if hasattr(app, "add_command") else None
+
+
+def _name_by(callback: Any) -> str:  # noqa: ANN401
+    """Return the name that Typer gives a command which has none of its own."""
+    return str(callback.__name__).lower().replace("_", "-")
 
 
 def _mount_typer(app: Any, name: str, emitter: Emitter) -> None:  # noqa: ANN401
@@ -250,20 +260,20 @@ def _mount_typer(app: Any, name: str, emitter: Emitter) -> None:  # noqa: ANN401
         is_usagectls = True  # It controls recording, and is not recorded.
 
     group = typer.Typer(name=name, cls=Group, help=HELP, no_args_is_help=True)
-    for verb in COMMANDS:
-        group.command(verb, help=COMMANDS[verb].__doc__)(_callback(emitter, verb, typer.Option))
+    option = typer.Option(False, "--json", help=JSON_HELP)  # noqa: FBT003
+    for verb, function in COMMANDS.items():
+        group.command(verb, help=function.__doc__)(_callback(emitter, verb, option))
     app.add_typer(group)
 
 
-def _callback(emitter: Emitter, verb: str, option: Any) -> Callable[..., None]:  # noqa: ANN401
-    def command(*, json: bool = option(False, "--json", help=_JSON_HELP)) -> None:  # noqa: FBT003
+def _callback(emitter: Emitter, verb: str, default: Any = False) -> Callable[..., None]:  # noqa: ANN401, FBT002
+    """Return what runs one command; the default is how Typer is told of an option."""
+
+    def command(*, json: bool = default) -> None:
         raise SystemExit(run(emitter, verb, as_json=json))
 
-    command.__annotations__ = {"json": bool, "return": None}
+    command.__annotations__ = {"json": bool, "return": None}  # Typer reads types, not their names.
     return command
-
-
-_JSON_HELP = "Answer as one JSON object on stdout."
 
 
 def _click_group(app: Any, name: str, emitter: Emitter) -> Any:  # noqa: ANN401
@@ -273,12 +283,9 @@ def _click_group(app: Any, name: str, emitter: Emitter) -> Any:  # noqa: ANN401
     group.is_usagectls = True
     group.list_commands = lambda _context: [*COMMANDS]  # Click would sort them by name.
     for verb, function in COMMANDS.items():
-        option = click.Option(["--json"], is_flag=True, help=_JSON_HELP)
-
-        def command(*, json: bool, verb: str = verb) -> None:
-            raise SystemExit(run(emitter, verb, as_json=json))
-
+        option = click.Option(["--json"], is_flag=True, help=JSON_HELP)
+        run_it = _callback(emitter, verb)
         group.add_command(
-            click.Command(verb, params=[option], callback=command, help=function.__doc__)
+            click.Command(verb, params=[option], callback=run_it, help=function.__doc__)
         )
     return group

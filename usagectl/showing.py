@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from usagectl.tools.base import Change
 
 SCHEMA = 1
+JSON_HELP = "Answer as one JSON object on stdout."
 _SHOWN_CHARACTERS = 200
 
 

@@ -13,10 +13,12 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from usagectl.cli._output import Answer, emit
+from usagectl.emitting import command_lines
 from usagectl.emitting.permission import Emitter
 from usagectl.emitting.runs import Recording
 from usagectl.errors import UsageError, nearest
 from usagectl.settings import OWN_NAME
+from usagectl.showing import JSON_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,20 +129,7 @@ class _Answering:
 
 @cache
 def _json_option() -> Any:  # noqa: ANN401  (Typer's own)
-    """Return the option as this Typer builds it: what its class takes differs by version."""
-    app = new_app()
-
-    @app.command()
-    def answer(
-        *,
-        json: bool = typer.Option(
-            False,  # noqa: FBT003
-            "--json",
-            help="Answer as one JSON object on stdout.",
-        ),
-    ) -> None: ...
-
-    return typer.main.get_command(app).params[0]
+    return command_lines.typer_flag("--json", JSON_HELP)
 
 
 class AnsweringCommand(_Answering, TyperCommand):

@@ -44,7 +44,7 @@ def add_flag(command: Any, name: str, text: str, do: Callable[[Any], None]) -> N
             do(context)
         return value
 
-    flag = _typer_flag(name, text) if is_typers(command) else _click_flag(command, name, text)
+    flag = typer_flag(name, text) if is_typers(command) else _click_flag(command, name, text)
     flag.callback, flag.expose_value, flag.is_eager = callback, False, True
     command.params.append(flag)
 
@@ -54,7 +54,7 @@ def is_typers(command: Any) -> bool:  # noqa: ANN401
     return any(each.__module__.partition(".")[0] == "typer" for each in type(command).__mro__)
 
 
-def _typer_flag(name: str, text: str) -> Any:  # noqa: ANN401
+def typer_flag(name: str, text: str) -> Any:  # noqa: ANN401
     """Return an option as this Typer builds it: what its class takes differs by version."""
     import typer
 
@@ -63,7 +63,9 @@ def _typer_flag(name: str, text: str) -> Any:  # noqa: ANN401
     @app.command()
     def command(*, flag: bool = typer.Option(False, name, help=text)) -> None: ...  # noqa: FBT003
 
-    return typer.main.get_command(app).params[0]
+    found: Any = typer.main.get_command(app).params[0]
+    found.name = name.lstrip("-").replace("-", "_")
+    return found
 
 
 def _click_flag(command: Any, name: str, text: str) -> Any:  # noqa: ANN401
