@@ -104,7 +104,8 @@ class _Body(NamedTuple):
 
     events: list[bytes]
     problem: str = ""
-    beside: list[bytes] = []  # noqa: RUF012  (a tuple's default, which nobody changes)
+    beside: Sequence[bytes] = ()
+    tools: Sequence[str] = ()  # The tool of each event, where the body says it.
 
 
 def build(
@@ -114,11 +115,12 @@ def build(
     parsed = _Body([], request.problem) if request.problem else _parse_body(request)
     shown = [_shown(event, privacy) for event in parsed.events]
     names = [slicing.name_of(event, is_strict=False) or UNNAMED for event, _ in shown]
-    tool = sender_of(names, request.headers.get("user-agent", ""))
+    sender = sender_of(names, request.headers.get("user-agent", ""))
+    tools = [*parsed.tools] or [sender] * len(names)
     method, path = (_cut(_masked(text, privacy)) for text in (request.method, request.path))
     about = _about(request, record.build_uid(now, entropy), privacy)
 
-    def line(event: bytes, kind: str, members: Mapping[str, object]) -> bytes:
+    def line(event: bytes, kind: str, members: Mapping[str, object], tool: str = sender) -> bytes:
         made = record.new_record(event, tool=tool, kind=kind, now=now, entropy=entropy)
         return record.to_line(made, {**about, **members})
 
@@ -128,7 +130,8 @@ def build(
         return found.removesuffix(record.EVENT_KEY + b"}") + b"}"
 
     lines = [
-        line(event, name, members) for name, (event, members) in zip(names, shown, strict=True)
+        line(event, name, members, tool)
+        for name, tool, (event, members) in zip(names, tools, shown, strict=True)
     ]
     if parsed.problem:
         is_coded = bool(request.headers.get("content-encoding"))
@@ -138,7 +141,7 @@ def build(
     arrival = Arrival(
         method,
         path,
-        tool,
+        tools[0] if tools else sender,
         names,
         len(request.body),
         problem,
@@ -154,12 +157,16 @@ def _parse_body(request: Request) -> _Body:
     signal = decoding.otlp_signal(request.path, request.headers)
     try:
         decoded = decoding.decode(request.body, request.headers.get("content-encoding", ""))
+        shown = decoded
         if signal:
             is_grpc = not request.path.endswith(f"/{signal}")
             shown = decoding.otlp_as_json(decoded, signal, is_grpc=is_grpc)
-            return _Body([], f"it is OTLP in protobuf ({signal})", [shown])
     except UndecodableError as error:
         return _Body([], str(error))
+    if request.path.endswith("/v1/logs") and (delivered := _read_delivered(decoded, shown)):
+        return delivered
+    if signal:
+        return _Body([], f"it is OTLP in protobuf ({signal})", [shown])
     # Lines without an event are bounded too: the client waits until all are looked at.
     values = islice(Reader().read([decoded]), MOST_EVENTS + 1)
     parts = [_parse_value(value.text) for value in values]
@@ -170,6 +177,16 @@ def _parse_body(request: Request) -> _Body:
     problem = next((each for each in problems if each != NO_EVENTS or not events), "")
     beside = [each for part in parts for each in part.beside]
     return _Body(events, problem if parts else EMPTY, beside)
+
+
+def _read_delivered(body: bytes, document: bytes) -> _Body | None:
+    """Read the events that usagectl delivers as logs of OpenTelemetry; None for other logs."""
+    from usagectl.delivery import otlp_reading  # few requests are such
+
+    events = otlp_reading.read(body, document)
+    if not events:
+        return None
+    return _Body([each.event for each in events], tools=[each.tool for each in events])
 
 
 def _parse_value(text: bytes) -> _Body:

@@ -188,7 +188,7 @@ def _status_record(found: Consent, *, now: datetime, entropy: Callable[[int], by
     return new_record(data, tool=OWN_NAME, kind=STATUS_EVENT, now=now, entropy=entropy)
 
 
-def encode_json(groups: Iterable[Group]) -> bytes:
+def encode_json(groups: Iterable[Group], *, scope_version: str = __version__) -> bytes:
     """Write log records in OTLP's JSON: names in camelCase, 64-bit numbers as texts."""
     document = {
         "resourceLogs": [
@@ -196,7 +196,7 @@ def encode_json(groups: Iterable[Group]) -> bytes:
                 "resource": {"attributes": _json_members(resource_attributes(each))},
                 "scopeLogs": [
                     {
-                        "scope": {"name": OWN_NAME, "version": __version__},
+                        "scope": {"name": OWN_NAME, "version": scope_version},
                         "logRecords": [_json_record(record) for record in each.records],
                     }
                 ],
@@ -243,14 +243,14 @@ def _message(module: str, name: str) -> Any:  # noqa: ANN401  (a class of protob
     return getattr(import_module(f"opentelemetry.proto.{module}_pb2"), name)
 
 
-def encode_protobuf(groups: Iterable[Group]) -> bytes:
+def encode_protobuf(groups: Iterable[Group], *, scope_version: str = __version__) -> bytes:
     """Write log records in protobuf."""
     request = _message(_SERVICE, "ExportLogsServiceRequest")()
     for each in groups:
         logs = request.resource_logs.add()
         _fill(logs.resource.attributes, resource_attributes(each))
         scope = logs.scope_logs.add()
-        scope.scope.name, scope.scope.version = OWN_NAME, __version__
+        scope.scope.name, scope.scope.version = OWN_NAME, scope_version
         for record in each.records:
             _fill_record(scope.log_records.add(), record)
     return bytes(request.SerializeToString(deterministic=True))

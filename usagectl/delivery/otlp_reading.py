@@ -1,0 +1,103 @@
+"""Events read back from OpenTelemetry logs that usagectl wrote: the way back of `otlp_records`.
+
+Nothing is guessed: what is read is written again, and counts only if the same bytes come out.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from usagectl.delivery import otlp
+from usagectl.delivery.otlp_records import Group, LogRecord, parse, to_log_record
+from usagectl.events.record import Record, format_client_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_NUMBERS: Mapping[str, type[int | float]] = {"intValue": int, "doubleValue": float}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Delivered(NamedTuple):
+    """One event as it was delivered."""
+
+    tool: str  # The service that its resource names.
+    event: bytes  # In the form in which it waits in a spool.
+
+
+def read(body: bytes, document: bytes) -> list[Delivered] | None:
+    """Return the events of a request that usagectl wrote; None of any other request.
+
+    Args:
+        body: the message as it came, without compression: protobuf or JSON.
+        document: the same in JSON.
+    """
+    try:
+        found = json.loads(document)
+        version = found["resourceLogs"][0]["scopeLogs"][0]["scope"]["version"]
+        groups = [_to_group(each) for each in found["resourceLogs"]]
+        records = [[_to_record(group.service, each) for each in group.records] for group in groups]
+        again = [
+            group._replace(records=tuple(to_log_record(each, parse(each.event)) for each in these))
+            for group, these in zip(groups, records, strict=True)
+        ]
+        encode = otlp.encode_json if body == document else otlp.encode_protobuf
+        is_ours = encode(again, scope_version=version) == body
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
+        return None
+    every = [each for these in records for each in these]
+    return [Delivered(each.tool, each.event) for each in every] if is_ours else None
+
+
+def _to_group(logs: Mapping[str, Any]) -> Group:
+    resource = _members(logs["resource"]["attributes"])
+    records = [_to_log_record(each) for each in logs["scopeLogs"][0]["logRecords"]]
+    return Group(resource["service.name"], resource.get("service.version", ""), tuple(records))
+
+
+def _to_log_record(found: Mapping[str, Any]) -> LogRecord:
+    time, observed = (int(found.get(f"{name}UnixNano", 0)) for name in ("time", "observedTime"))
+    return LogRecord(time, observed, found["eventName"], _members(found["attributes"]))
+
+
+def _to_record(tool: str, found: LogRecord) -> Record:
+    """Build the event of a log record: each attribute goes where `to_log_record` took it from."""
+    event: dict[str, Any] = {"name": found.name, "metadata": {}, "payload": {}}
+    for name, value in found.attributes.items():
+        group, dot, member = name.partition(".")
+        if name == "session.id":
+            event["metadata"]["session_id"] = value
+        elif dot and group in ("metadata", "payload"):
+            event[group][member] = value
+        elif dot and group == "event":
+            event[member] = value
+        elif name == "metadata":
+            event["metadata"] = value
+        elif name != "log.record.uid":
+            event["payload"][name] = value
+    if found.time and "metadata.client_time" not in found.attributes:
+        event["metadata"]["client_time"] = format_client_time(_instant(found.time))
+    data = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+    observed = _instant(found.observed).isoformat()
+    return Record(str(found.attributes["log.record.uid"]), observed, tool, found.name, data)
+
+
+def _instant(nanoseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def _members(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        each.get("key", ""): _value(each["value"]) if "value" in each else None for each in found
+    }
+
+
+def _value(found: Mapping[str, Any]) -> object:
+    [(kind, value)] = found.items()
+    if kind == "kvlistValue":
+        return _members(value.get("values", ()))
+    if kind == "arrayValue":
+        return [_value(each) for each in value.get("values", ())]
+    return _NUMBERS[kind](value) if kind in _NUMBERS else value
