@@ -419,6 +419,7 @@ def test_the_settings_are_shown_with_their_sources(machine: Machine) -> None:
         "OTEL_EXPORTER_OTLP_HEADERS": f"api-key={secret}",
         "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT": "2000",
         "OTEL_EXPORTER_OTLP_COMPRESSION": "lz4",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": "ca.pem",
         ENDPOINT: "http://127.0.0.1:9",
     }
     before = inside(machine, "settings", "--json")
@@ -428,13 +429,22 @@ def test_the_settings_are_shown_with_their_sources(machine: Machine) -> None:
     rows = {row["name"]: row for row in shown.data["settings"]}
     told = [
         (rows[f"otlp.{name}"]["value"], rows[f"otlp.{name}"]["origin"])
-        for name in ("protocol", "headers", "compression", "timeout_ms")
+        for name in (
+            "protocol",
+            "headers",
+            "compression",
+            "timeout_ms",
+            "certificate",
+            "client_key",
+        )
     ]
     assert told == [
         ("http/protobuf", ""),
         (f"api-key={MASK}", "OTEL_EXPORTER_OTLP_HEADERS"),
         ("none", ""),
         (2000, "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT"),
+        ("ca.pem", "OTEL_EXPORTER_OTLP_CERTIFICATE"),
+        (None, ""),
     ]
     endpoint = rows["telemetry.endpoint"]
     assert (endpoint["value"], endpoint["origin"]) == ("http://127.0.0.1:9/v1/logs", ENDPOINT)

@@ -139,7 +139,7 @@ def test_a_child_holds_nothing_of_its_caller(machine: Machine) -> None:
         given = {**machine.process_variables(), **ON, "ANALYTICS_API": there.base}
         given["USAGECTL_STATE_DIR"] = machine.state_dir.name
         given["PYTHONPATH"] = os.path.relpath(REPOSITORY, machine.folder)
-        given["SSL_CERT_FILE"] = "ca.pem"
+        given |= dict.fromkeys(("SSL_CERT_FILE", "OTEL_EXPORTER_OTLP_CERTIFICATE"), "ca.pem")
         script = 'exec 9>"$1"; flock 9; "$2" -m usagectl env | cat'
         subprocess.run(
             ["sh", "-c", script, "sh", str(lock), sys.executable],
@@ -151,7 +151,8 @@ def test_a_child_holds_nothing_of_its_caller(machine: Machine) -> None:
         (number,) = children(machine)
         assert Path(f"/proc/{number}/cwd").readlink() == Path("/")
         told = Path(f"/proc/{number}/environ").read_text().split("\0")
-        assert f"SSL_CERT_FILE={machine.folder / 'ca.pem'}" in told
+        for name in ("SSL_CERT_FILE", "OTEL_EXPORTER_OTLP_CERTIFICATE"):
+            assert f"{name}={machine.folder / 'ca.pem'}" in told
         assert subprocess.run(["flock", "-n", str(lock), "true"], check=False).returncode == 0
         with suppress(FileNotFoundError):  # It may just close what it read.
             for link in Path(f"/proc/{number}/fd").iterdir():

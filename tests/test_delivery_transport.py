@@ -9,14 +9,17 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from tests.support import endpoint as loopback
 from tests.support.endpoint import Endpoint, always
 from tests.support.machine import REPOSITORY
-from usagectl.delivery.requests import TOO_LATE, NoAnswerError, build_post
+from usagectl.delivery.requests import TOO_LATE, NoAnswerError, PemFile, Tls, build_post
 from usagectl.delivery.transport import Transport
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.endpoint import Behaviour
     from usagectl.delivery.requests import Answer
 
@@ -25,17 +28,17 @@ SHORT = 0.3
 CERTIFICATE = REPOSITORY / "tests" / "data" / "localhost.pem"
 
 
-def send(base: str, *, seconds: float = LONG) -> Answer:
+def send(base: str, *, seconds: float = LONG, tls: Tls = Tls()) -> Answer:  # noqa: B008
     """Send one event to a base URL."""
     post = build_post([b'{"name":"e"}'], base=base)
-    with closing(Transport(base)) as transport:
+    with closing(Transport(base, tls)) as transport:
         return transport.send(post, time.monotonic() + seconds)
 
 
-def reason_of(base: str, *, seconds: float = LONG) -> str:
+def reason_of(base: str, *, seconds: float = LONG, tls: Tls = Tls()) -> str:  # noqa: B008
     """Send one event that gets no answer; return why."""
     with pytest.raises(NoAnswerError) as caught:
-        send(base, seconds=seconds)
+        send(base, seconds=seconds, tls=tls)
     return caught.value.reason
 
 
@@ -86,6 +89,43 @@ def test_certificates_are_verified(monkeypatch: pytest.MonkeyPatch) -> None:
         assert send(base).status == 200
         monkeypatch.setenv("SSL_CERT_FILE", "/nope")
         assert "certificates to trust cannot be read (SSL_CERT_FILE" in reason_of(base)
+
+
+def test_an_endpoint_may_be_trusted_by_a_file_of_its_own_and_ask_for_a_certificate(
+    tmp_path: Path,
+) -> None:
+    """Files that a user names hold for that endpoint: what to trust, what to show, its key.
+
+    A file that cannot be read is named with its variable; nobody is asked for a password.
+    """
+    authority, other = trustme.CA(), trustme.CA()
+    client = authority.issue_cert("client@example.org")
+    named = {
+        name: PemFile(str(tmp_path / name), f"VARIABLE_{name}")
+        for name in ("trusted", "certificate", "key", "other")
+    }
+    authority.cert_pem.write_to_path(named["trusted"].path)
+    other.cert_pem.write_to_path(named["other"].path)
+    client.cert_chain_pems[0].write_to_path(named["certificate"].path)
+    client.private_key_pem.write_to_path(named["key"].path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    whole = Tls(named["trusted"], named["certificate"], named["key"])
+    with Endpoint(tls=context) as there:
+        base = f"https://localhost:{there.port}/v1"
+        assert send(base, tls=whole).status == 200
+        told = {
+            "TLS": reason_of(base, tls=whole._replace(certificate=PemFile())),
+            "verified": reason_of(base, tls=whole._replace(trusted=named["other"])),
+            "VARIABLE_certificate": reason_of(base, tls=whole._replace(key=named["trusted"])),
+            "(GONE)": reason_of(base, tls=whole._replace(trusted=PemFile("/nope", "GONE"))),
+        }
+        both = tmp_path / "both"
+        both.write_bytes(client.private_key_pem.bytes() + client.cert_chain_pems[0].bytes())
+        assert send(base, tls=Tls(named["trusted"], PemFile(str(both), "X"))).status == 200
+    assert [word for word, reason in told.items() if word not in reason] == [], told
 
 
 def test_a_failing_proxy_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:

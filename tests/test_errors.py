@@ -70,7 +70,7 @@ SAMPLES: list[UsagectlError] = [
     errors.LibraryMissingError("uvicorn"),
     errors.StateError("This cannot be read.", hint="x"),
     ReportMismatchError(FILE, wrong=["out.jsonl CHANGED"]),
-    VerdictsRefusedError("https://x", 400),
+    VerdictsRefusedError("https://x", 400, "no logs"),
     SigningFailedError(FILE, reason="no such identity"),
     SignerMissingError(),
     RootNeededError("disable"),

@@ -462,7 +462,11 @@ def test_a_signature_is_made_and_checked(machine: Machine) -> None:
     saved.write_text(saved.read_text().replace("\n", " \n", 1))  # No sum sees that.
     assert checked()[:2] == (1, "bad")
     again = report(machine, "-o", "new.json", "--sign", "no-key", "--json")
-    assert again.envelope["errors"][0]["code"] == "signing-failed"
+    error = again.envelope["errors"][0]
+    assert (error["code"], error["hint"].split()[:3]) == (
+        "signing-failed",
+        ["ssh-keygen", "-t", "ed25519"],
+    )
     (machine.cwd / "new.json.sig").touch()  # It is refused before a key is asked for.
     again = report(machine, "-o", "new.json", "--sign", "no-key", "--json")
     assert again.envelope["errors"][0]["code"] == "file-exists"
@@ -534,8 +538,11 @@ def test_verdicts_that_do_not_arrive_are_an_error(
 
 
 def test_a_collector_that_refuses_is_named(machine: Machine) -> None:
-    """Exit status 5."""
-    with Endpoint(always(400, b"")) as collector:
+    """Exit status 5; what it says is passed on, and the next line can be typed."""
+    with Endpoint(always(400, b'{"message": "no logs here"}')) as collector:
         address = f"http://127.0.0.1:{collector.port}"
-        done = machine.run("report", "usagectl", "--otlp", address)
-    assert (done.status, "[verdicts-refused]" in done.stderr) == (5, True)
+        json_alone = {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}
+        done = machine.run("report", "usagectl", "--otlp", address, variables=json_alone)
+    assert done.status == 5
+    assert "(status 400): no logs here. [verdicts-refused]" in " ".join(done.stderr.split())
+    assert f"usagectl report --otlp {address} --dry-run" in done.stderr

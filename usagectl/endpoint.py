@@ -37,6 +37,9 @@ def is_loopback(url: str) -> bool:
 
 
 OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+OTLP_FILES = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
+"""Ends of OpenTelemetry's variables that name a file: to trust, to show, its key."""
+
 _LOGS_PATH = "/v1/logs"
 
 

@@ -80,7 +80,7 @@ class Otlp(Wire):
         self._options = options
         self._version_of = version_of
         self._is_masked = is_masked
-        self.remarks = options.remarks
+        self.remarks, self.tls = options.remarks, options.tls
         self.attempt_seconds = options.timeout.total_seconds() or math.inf
 
     @property

@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, get_args
 from urllib.parse import unquote
 
+from usagectl.delivery.requests import PemFile, Tls
+from usagectl.endpoint import OTLP_FILES
 from usagectl.errors import UsageError
 from usagectl.sensitive import MASK
 
@@ -68,6 +70,7 @@ class OtlpOptions(NamedTuple):
     headers: Mapping[str, str]
     compression: str  # One of `COMPRESSIONS`.
     timeout: timedelta  # Of one attempt; none where it is zero.
+    tls: Tls = Tls()
     settings: tuple[Setting, ...] = ()
     remarks: tuple[str, ...] = ()  # What of the variables is ignored.
 
@@ -97,6 +100,9 @@ def read(variables: Mapping[str, str]) -> OtlpOptions:
     compression, by_compression = _take(variables, "COMPRESSION", _parse_compression, remarks)
     milliseconds, by_timeout = _take(variables, "TIMEOUT", _parse_milliseconds, remarks)
     # Without a word the smaller form, where its library is there.
+    files = [
+        Setting(name.lower(), *_take(variables, name, _parse_path, remarks)) for name in OTLP_FILES
+    ]
     protocol = protocol or ("http/protobuf" if has_protobuf() else "http/json")
     compression = compression or "none"
     milliseconds = _DEFAULT_MILLISECONDS if milliseconds is None else milliseconds
@@ -106,9 +112,11 @@ def read(variables: Mapping[str, str]) -> OtlpOptions:
         Setting("headers", shown or None, by_headers),
         Setting("compression", compression, by_compression),
         Setting("timeout_ms", milliseconds, by_timeout),
+        *files,
     )
+    tls = Tls(*(PemFile(str(each.value or ""), each.variable) for each in files))
     timeout = timedelta(milliseconds=milliseconds)
-    return OtlpOptions(protocol, headers or {}, compression, timeout, settings, tuple(remarks))
+    return OtlpOptions(protocol, headers or {}, compression, timeout, tls, settings, tuple(remarks))
 
 
 def check(options: OtlpOptions) -> None:
@@ -152,6 +160,10 @@ def _one_of(known: tuple[str, ...], text: str) -> tuple[str | None, str]:
     if text.lower() in known:
         return text.lower(), ""
     return None, f": usagectl knows {', '.join(known)}"
+
+
+def _parse_path(text: str) -> tuple[str | None, str]:
+    return text, ""
 
 
 def _parse_milliseconds(text: str) -> tuple[int | None, str]:

@@ -120,6 +120,11 @@ class EventsRejectedError(UsagectlError):
         )
 
 
+def as_said(message: str) -> str:
+    """Put what a receiver said at the end of a sentence, cut where it is long."""
+    return f": {message[:_SAID_CHARACTERS].rstrip('.')}" if message else ""
+
+
 class EventsRefusedError(UsagectlError):
     """A receiver that took requests and refused some of their events, unknown which."""
 
@@ -127,10 +132,9 @@ class EventsRefusedError(UsagectlError):
     exit_status = 5
 
     def __init__(self, origin: str, *, count: int, message: str) -> None:
-        said = f": {message[:_SAID_CHARACTERS].rstrip('.')}" if message else ""
         super().__init__(
             f"{origin} took all requests, and refused {count_of(count, 'event')} of them without "
-            f"saying which{said}.",
+            f"saying which{as_said(message)}.",
             hint="usagectl spool list --sent",
         )
 
@@ -404,7 +408,7 @@ class _Replay:
         try:
             if not self.options.copies:
                 self.store.check_room()  # Events without a note would go again and again.
-            with closing(Transport(self.base)) as transport:
+            with closing(Transport(self.base, self.options.wire.tls)) as transport:
                 deliverer = attempts.Deliverer(
                     transport.send,
                     self.base,

@@ -31,6 +31,21 @@ _FORBIDDEN = 403
 _RETRIED = frozenset({408, 425, 429})
 
 
+class PemFile(NamedTuple):
+    """A file of certificates or of a key, in PEM, and the variable that names it; empty: none."""
+
+    path: str = ""
+    variable: str = ""
+
+
+class Tls(NamedTuple):
+    """Files that a user has an endpoint checked by; without one the system's hold."""
+
+    trusted: PemFile = PemFile()  # Certificates to trust, and no others.
+    certificate: PemFile = PemFile()  # The one to show to the endpoint.
+    key: PemFile = PemFile()  # Of that one; empty where it is in the same file.
+
+
 class Post(NamedTuple):
     """A request of a delivery, as it goes out."""
 
@@ -78,6 +93,7 @@ class Wire:
     sessions_apart = True  # A session event has an address of its own.
     attempt_seconds = 10.0  # That one attempt may take, with its name look-up.
     remarks: tuple[str, ...] = ()  # What a person should know about how it was chosen.
+    tls: Tls = Tls()
 
     def build(self, batch: Batch, *, base: str, compress: bool = False) -> Post:
         """Build the request that carries a batch."""

@@ -34,7 +34,14 @@ _TURN_SECONDS = 0.5
 _LEAST_PATIENCE = timedelta(seconds=2)
 """With less time left, a good endpoint would look dead, and sending would rest for nothing."""
 
-_PATHS = ("PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_PATHS = (
+    *("PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *(
+        f"OTEL_EXPORTER_OTLP_{signal}{name}"
+        for signal in ("LOGS_", "")
+        for name in endpoint.OTLP_FILES
+    ),
+)
 """Variables of paths that the child needs; any of them may be relative."""
 
 

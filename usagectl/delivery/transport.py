@@ -25,13 +25,14 @@ from usagectl.delivery.requests import (
     TOO_LATE,
     Answer,
     NoAnswerError,
+    Tls,
 )
 from usagectl.endpoint import is_loopback, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from usagectl.delivery.requests import Post
+    from usagectl.delivery.requests import PemFile, Post
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_HEAD_BYTES = 256 * 1024
@@ -68,8 +69,9 @@ class Transport:
     followed, and no cookie is kept.
     """
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, tls: Tls = Tls()) -> None:  # noqa: B008  (nobody changes it)
         self._base = base
+        self._tls = tls
         self._client: httpx.Client | None = None
         self._peer = ""
         self._head = _Head()
@@ -84,7 +86,7 @@ class Transport:
         if left <= 0:
             raise NoAnswerError(TOO_LATE)
         if self._client is None:
-            self._client = _open(self._base)
+            self._client = _open(self._base, self._tls)
         request = httpx.Request(method, post.url, headers=dict(post.headers), content=post.body)
         exchange = _Exchange(self._client, request, self._peer, self._head)
         exchange.run(left)
@@ -105,25 +107,50 @@ class Transport:
             self._client = None
 
 
-def _open(base: str) -> httpx.Client:
+def _open(base: str, tls: Tls) -> httpx.Client:
     is_here = is_loopback(base)
     is_plain = is_here and base.startswith("http:")
     if not is_here and (name := _malformed_proxy(getproxies())):
         reason = f"the proxy that {name} names has no valid URL"
         raise NoAnswerError(reason, is_final=True)
+    context = False if is_plain else _context_of(tls)
     try:
-        # Trusts the certificates of SSL_CERT_FILE, where plain http does not need them.
-        context = False if is_plain else httpx.create_ssl_context()
         client = httpx.Client(verify=context, trust_env=not is_here, follow_redirects=False)
-    except OSError as error:
-        reason = "the certificates to trust cannot be read (SSL_CERT_FILE, SSL_CERT_DIR)"
-        raise NoAnswerError(reason, is_final=True) from error
     except httpx.InvalidURL as error:
         raise NoAnswerError("NO_PROXY names a host that is none", is_final=True) from error
     except Exception as error:
         raise _explain(error) from error
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return client
+
+
+def _context_of(tls: Tls) -> ssl.SSLContext:
+    """Trust the certificates that a user names, else those of SSL_CERT_FILE or of the system.
+
+    Raises:
+        NoAnswerError: a file cannot be read.
+    """
+    try:
+        if tls.trusted.path:
+            context = ssl.create_default_context(cafile=tls.trusted.path)
+        else:
+            context = httpx.create_ssl_context()
+    except OSError as error:
+        if tls.trusted.path:
+            raise _unreadable(tls.trusted) from error
+        reason = "the certificates to trust cannot be read (SSL_CERT_FILE, SSL_CERT_DIR)"
+        raise NoAnswerError(reason, is_final=True) from error
+    if tls.certificate.path:
+        try:  # An empty password: nobody is asked for one here.
+            context.load_cert_chain(tls.certificate.path, tls.key.path or None, password="")
+        except OSError as error:
+            raise _unreadable(tls.certificate, tls.key) from error
+    return context
+
+
+def _unreadable(*files: PemFile) -> NoAnswerError:
+    named = " or ".join(f"{each.path} ({each.variable})" for each in files if each.path)
+    return NoAnswerError(f"{named} cannot be read as a certificate or key", is_final=True)
 
 
 class _Head:

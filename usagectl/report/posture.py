@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from usagectl import endpoint
 from usagectl.delivery import attempts, otlp, replay
 from usagectl.delivery.transport import Transport
-from usagectl.errors import InvalidValueError, UsagectlError
+from usagectl.errors import InvalidValueError, UsagectlError, quote
+from usagectl.showing import printable_line
 from usagectl.spool import Batch
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ class VerdictsRefusedError(UsagectlError):
     code = "verdicts-refused"
     exit_status = 5
 
-    def __init__(self, origin: str, status: int) -> None:
+    def __init__(self, origin: str, status: int, words: str) -> None:
         super().__init__(
-            f"{origin} did not take every verdict (status {status}).",
-            hint="usagectl report --otlp URL --dry-run",
+            f"{origin} did not take every verdict (status {status}){replay.as_said(words)}.",
+            hint=f"usagectl report --otlp {quote(origin)} --dry-run",
         )
 
 
@@ -55,11 +56,12 @@ def send(environment: Environment, verdicts: Iterable[Consent], base: str) -> in
     now, wire = environment.now(), replay.wire_of(environment, "otlp")
     records = otlp.status_records(verdicts, now=now, entropy=environment.entropy)
     batch = Batch(tuple(range(len(records))), records)
-    with closing(Transport(base)) as transport:
+    with closing(Transport(base, wire.tls)) as transport:
         deliverer = attempts.Deliverer(
             transport.send, base, patience=_PATIENCE, may_continue=lambda: None, wire=wire
         )
         for _, answer, _ in deliverer.deliver(batch):
             if not answer.is_success or wire.read_refusal(answer).events:
-                raise VerdictsRefusedError(endpoint.origin_of(base), answer.status)
+                words = printable_line(wire.words_of(answer))
+                raise VerdictsRefusedError(endpoint.origin_of(base), answer.status, words)
     return len(records)

@@ -44,7 +44,7 @@ class SigningFailedError(StateError):
     def __init__(self, key: Path, *, reason: str) -> None:
         super().__init__(
             f"ssh-keygen did not sign with {key}: {reason}; no file was written.",
-            hint=f"ssh-keygen -y -f {quote(str(key))}",
+            hint=f"ssh-keygen {'-y' if key.exists() else '-t ed25519'} -f {quote(str(key))}",
         )
 
 
