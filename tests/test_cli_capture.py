@@ -596,19 +596,19 @@ def test_a_live_table_compares_who_sends() -> None:
     assert len(bars[0][2]) == pytest.approx(2 * len(bars[1][2]), abs=1)
 
 
-def test_a_long_wait_is_explained_once(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """What CMD left running is waited for in silence for two seconds, and then with a word."""
-    tell = _capture_live.telling_of_wait(10.0)
-    for seconds in (0.0, 1.9):
-        tell(seconds)
-    assert capsys.readouterr().err == ""
-    for seconds in (2.0, 5.0):
-        tell(seconds)
-    assert capsys.readouterr().err == (
-        "Waiting for what still runs behind it, 10 s at most; --grace sets that.\n"
-    )
+def test_a_long_wait_is_explained_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """What CMD left running is waited for in silence for two seconds, then with a line a second."""
+    with _capture_live.Wait(10.0) as wait:
+        for seconds in (0.0, 1.9):
+            wait.tell(seconds)
+        assert capsys.readouterr().err == ""
+        for seconds in (2.0, 2.5, 2.9, 3.0, 3.1, 9.8):
+            wait.tell(seconds)
+    assert capsys.readouterr().err.splitlines() == [
+        "Waiting for what still runs behind it, 10 s at most; --grace sets that.",
+        "Still waiting: 3 of 10 s.",
+        "Still waiting: 9 of 10 s.",
+    ]
 
 
 def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:

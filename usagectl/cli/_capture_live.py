@@ -6,7 +6,8 @@ import sys
 import time
 from collections import Counter, deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from math import ceil
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from usagectl.cli import _output
 from usagectl.errors import count_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from usagectl.capture import Arrival, Refusal
     from usagectl.capture.observations import Observation
+    from usagectl.cli._render import BarMeter
 
 _MOST_NAMES = 3
 _MOST_ROWS = 15
@@ -57,17 +59,43 @@ def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Watcher]:
         yield Watcher(_print_arrival, _print_refusal, _print_observed)
 
 
-def telling_of_wait(grace: float) -> Callable[[float], None]:
-    """Return what says, once and after a while, why the answer does not come."""
-    told: list[float] = []
+class Wait:
+    """What says, after a while, why the answer does not come: a bar on a terminal, else lines."""
 
-    def tell(seconds: float) -> None:
-        if seconds >= _PATIENCE_SECONDS and not told:
-            told.append(seconds)
-            text = f"Waiting for what still runs behind it, {grace:g} s at most; --grace sets that."
-            _output.print_remark(text)
+    def __init__(self, grace: float) -> None:
+        self._grace = grace
+        self._told = 0  # Whole seconds.
+        self._bar: BarMeter | None = None
 
-    return tell
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.__exit__()
+
+    def tell(self, seconds: float) -> None:
+        """Take how long it is so far; each second is told once."""
+        whole = int(seconds)
+        if seconds < _PATIENCE_SECONDS or whole == self._told:
+            return
+        if not self._told:
+            self._begin()
+        elif not self._bar:
+            _output.print_remark(f"Still waiting: {whole} of {self._grace:g} s.")
+        if self._bar:
+            self._bar.show(whole, ceil(self._grace))
+        self._told = whole
+
+    def _begin(self) -> None:
+        grace = f"{self._grace:g} s"
+        _output.print_remark(
+            f"Waiting for what still runs behind it, {grace} at most; --grace sets that."
+        )
+        if sys.stderr.isatty():
+            from usagectl.cli._render import BarMeter
+
+            self._bar = BarMeter("Waiting", "s").__enter__()
 
 
 def _print_refusal(refusal: Refusal) -> None:

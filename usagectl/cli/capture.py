@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -85,7 +86,9 @@ def capture(
         _warn(chosen, options, words, environment)
     if words:  # Stdout is left to CMD: our own answer goes to stderr.
         ctx.with_resource(redirect_stdout(sys.stderr))
-    with _capture_live.watch(is_wanted=chosen.live, has_table=not words) as watcher:
+    watching = _capture_live.watch(is_wanted=chosen.live, has_table=not words)
+    with watching as watcher, _capture_live.Wait(chosen.grace) as wait:
+        options = replace(options, on_wait=wait.tell)
         outcome = _capture(ctx, chosen, options, words, watcher)
     errors = _capture_expectations.failed(outcome, chosen.expect, words)
     if words and chosen.output is not None:
@@ -103,7 +106,6 @@ def capture(
 
 def _options(chosen: Chosen, environment: Environment, *, has_command: bool) -> Options:
     from usagectl.capture import Options
-    from usagectl.cli import _capture_live
 
     return Options(
         file=None if chosen.output is None else environment.cwd / chosen.output,
@@ -117,7 +119,6 @@ def _options(chosen: Chosen, environment: Environment, *, has_command: bool) -> 
         own=tuple(chosen.own or ()),
         offline=chosen.offline,
         grace_seconds=chosen.grace,
-        on_wait=_capture_live.telling_of_wait(chosen.grace),
     )
 
 
