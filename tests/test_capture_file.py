@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.commands import run_inside
 from tests.support.machine import NOW
-from usagectl.capture import load, records
+from usagectl.capture import load, reading, records
 from usagectl.capture.file import OTHERS, CaptureFile, Target, note_run
 from usagectl.capture.observations import Observation, Seen
 from usagectl.capture.records import Privacy, Request
@@ -43,7 +43,7 @@ def test_what_was_seen_beside_requests_has_lines(machine: Machine) -> None:
     file.close()
     hidden = LOOK_UP._replace(host=f"{'*' * len(SECRET)}.example")
     assert seen == [hidden, REFUSED]
-    assert list(records.load_observations(file.path)) == [
+    assert list(reading.load_observations(file.path)) == [
         Seen(hidden, 2, NOW),
         Seen(REFUSED, 1, NOW + timedelta(seconds=1)),
     ]
@@ -57,18 +57,18 @@ def test_the_last_line_says_how_it_was_made(machine: Machine) -> None:
     file = opened(machine)
     file.observe(REFUSED)
     file.close()
-    assert records.load_run(file.path) is None
+    assert reading.load_run(file.path) is None
     command = records.masked_command(
         ["tool", "*", f"https://me:pw@t.example/{SECRET}"], Privacy(secrets=(SECRET,))
     )
     note_run(file.path, {"mode": "sealed", "command": command})
-    assert records.load_run(file.path) == {
+    assert reading.load_run(file.path) == {
         "observed": "run",
         "count": 1,
         "mode": "sealed",
         "command": f"tool * https://t.example/{'*' * len(SECRET)}",
     }
-    assert len(list(records.load_observations(file.path))) == 1
+    assert len(list(reading.load_observations(file.path))) == 1
     assert list(load(file.path)) == []
 
 

@@ -18,7 +18,8 @@ from usagectl.capture.leading import (
     make_state,
     variables_for_child,
 )
-from usagectl.capture.records import Arrival, Captured, Privacy, load
+from usagectl.capture.reading import Captured, load
+from usagectl.capture.records import Arrival, Privacy
 from usagectl.capture.refusals import Refusal
 from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer, every_host
 from usagectl.errors import UsagectlError

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from usagectl import audit
-from usagectl.capture import hosts, load, records, traffic
+from usagectl.capture import hosts, reading, traffic
 from usagectl.capture.file import Sums, Target
 from usagectl.capture.traffic import COUNTED, COUNTS, KINDS, HostTraffic
 from usagectl.errors import FileCorruptError, FileUnreadableError
@@ -38,7 +38,7 @@ def read(environment: Environment, file: Path) -> dict[str, Any]:
         raise FileUnreadableError(file, reason="it is not a regular file")
     try:
         sha256, size = sums.of_file(file)
-        run = records.load_run(file)
+        run = reading.load_run(file)
         requests = _Requests(file)
         found = audit.audit_capture(environment, file, ())
     except OSError as error:
@@ -85,7 +85,7 @@ class _Requests:
         self._tools: Counter[str] = Counter()
         self._sums = Sums()
         last = ""
-        for each in load(file):
+        for each in reading.load(file):
             self.events += each.name != UNPARSED
             if each.request == last:  # The events of one request stand together.
                 continue
@@ -96,7 +96,7 @@ class _Requests:
             if each.host:
                 target = Target(str(each.host), _as_number(each.port) or 0, str(each.path))
                 self._sums.by_target[target] += 1
-        for seen in records.load_observations(file):
+        for seen in reading.load_observations(file):
             if _is_sound(seen):
                 self._sums.observed.add(seen.observation, now=seen.first, times=seen.times)
 
