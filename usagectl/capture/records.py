@@ -5,9 +5,10 @@ before the event: `request`, `method`, `path`, `headers`, and `foreign` if it ca
 secret path of its capture. An event that holds line ends is kept
 exactly in `raw` (base64), and in `event` with blanks in their place. A body without events is a
 line of the kind `unparsed` with `problem` and, where it is JSON, `body` (base64). A body may have
-any form that an audit reads in a file. A recorder, which knows where a request was to go, adds
-`host`, `port` and `scheme`. What it saw beside the requests follows at the end, a line for each
-observation: `observed` (its kind), `time` (of the first), `host`, `address`, `port`, `detail`,
+any form that an audit reads in a file; an event that usagectl delivers as a log record of
+OpenTelemetry stands as it waited in the spool. A recorder, which knows where a request was to go,
+adds `host`, `port` and `scheme`. What it saw beside the requests follows at the end, a line for
+each observation: `observed` (its kind), `time` (of the first), `host`, `address`, `port`, `detail`,
 `count`. The last line of a capture by command is an observation of the kind `run`, which says how
 the file was made: the command, the way, what that could not see.
 """
@@ -180,7 +181,7 @@ def _read_delivered(body: bytes, document: bytes) -> _Body | None:
     from usagectl.delivery import otlp_reading  # few requests are such
 
     events = otlp_reading.read(body, document)
-    if not events:
+    if not events or len(events) > MOST_EVENTS:
         return None
     return _Body([each.event for each in events], tools=[each.tool for each in events])
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _NUMBERS: Mapping[str, type[int | float]] = {"intValue": int, "doubleValue": float}
+MOST_BYTES = 4 * 1024 * 1024
+"""The size of a message that is still read: usagectl puts a MiB of events into one."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -28,12 +31,14 @@ class Delivered(NamedTuple):
 
 
 def read(body: bytes, document: bytes) -> list[Delivered] | None:
-    """Return the events of a request that usagectl wrote; None of any other request.
+    """Return the events of a request that usagectl wrote; None of any other, or a larger one.
 
     Args:
         body: the message as it came, without compression: protobuf or JSON.
         document: the same in JSON.
     """
+    if len(body) > MOST_BYTES:
+        return None
     try:
         found = json.loads(document)
         version = found["resourceLogs"][0]["scopeLogs"][0]["scope"]["version"]
