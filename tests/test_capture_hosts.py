@@ -40,6 +40,16 @@ def test_the_path_decides_where_a_host_takes_other_things_too() -> None:
 
 def test_a_host_is_told_however_it_is_written() -> None:
     """Ports, brackets, case, dots, other alphabets, and all ways to write this machine."""
+    telemetry = hosts.known(own=("vercel.com", "huggingface.co", "posthog.com"))
+    for host, path, kind in (
+        ("telemetry.vercel.com", "/api/turborepo/v1/events", "telemetry"),
+        ("api.vercel.com", "", "own"),
+        ("huggingface.co", "/api/telemetry/x", "telemetry"),
+        ("huggingface.co", "/api/models", "own"),
+        ("huggingface.co", "", "own"),
+        ("us.i.posthog.com", "/other", "telemetry"),
+    ):
+        assert telemetry.owner(host, path).kind == kind, (host, path)
     known = hosts.known(own=("BÜCHER.example.", "*.mine.example"))
     kinds = {
         "loopback": ("127.9.9.9", "[::1]:80", "::ffff:127.0.0.1", "0.0.0.0", "::", "A.LocalHost:1"),  # noqa: S104

@@ -153,7 +153,7 @@ def test_what_had_to_be_ended_proves_no_silence() -> None:
         assert codes(seen, expect) == found  # type: ignore[arg-type]
     (error,) = expectations.failed(outcome(sight(killed=2)), "none", ("x",))
     assert "2 processes still ran and had to be ended" in str(error)
-    assert error.hint == "usagectl capture --sealed --grace SECONDS -- CMD"
+    assert error.hint == "usagectl capture --sealed --grace 60 -- CMD"
     (error,) = expectations.failed(outcome(sight(lacks=("no-packets",))), "silence", ("x",))
     assert error.hint == "usagectl capture --sealed --live -- CMD", "it would go out without"
 
@@ -163,16 +163,18 @@ def test_a_host_of_many_is_of_nobody() -> None:
     shared = POSTHOG._replace(tool="chromadb, mem0")
     assert hosts.tool_of((shared,)) == ""
     assert hosts.tool_of((shared, NEXT)) == "next"
+    assert hosts.tool_of((shared,), "mem0") == "mem0"
     assert "status" not in hosts.next_step(sight(shared))
     (error,) = expectations.failed(outcome(sight(shared)), "none", ("x",))
-    assert error.hint == "usagectl capture --sealed --own HOST -- CMD"
+    assert error.hint == "usagectl capture --sealed --output out.jsonl -- CMD"
 
 
 def test_the_next_step_is_one_that_helps() -> None:
-    """A proxy's capture stays one, and `--own` is not named where silence is wanted."""
+    """A proxy's capture stays one; `--own` is named for what nobody knows, and not for silence."""
     for seen, expect, hint in (
-        (sight(ODD, mode="proxy"), "none", "usagectl capture --proxy --own HOST -- CMD"),
-        (sight(ODD), "silence", "usagectl capture --sealed --output FILE -- CMD"),
+        (sight(ODD, mode="proxy"), "none", "usagectl capture --proxy --own 2001:db8::1 -- CMD"),
+        (sight(POSTHOG, ODD), "none", "usagectl capture --sealed --own 2001:db8::1 -- CMD"),
+        (sight(ODD), "silence", "usagectl capture --sealed --output out.jsonl -- CMD"),
         (sight(NEXT), "silence", "usagectl status next"),
     ):
         (error,) = expectations.failed(outcome(seen), expect, ("x",))  # type: ignore[arg-type]
@@ -235,7 +237,7 @@ def test_the_page_fits_and_leads_on(
         assert (len(table), table[-1][:3]) == (12 + wrapped, ["and", "12", "more;"])
         assert lines[-1] == "Next: usagectl status next says which switch decides."
     page.show_outcome(outcome(sight(ODD)))
-    assert "--own HOST" in capsys.readouterr().out.splitlines()[-1]
+    assert "name it with --own 2001:db8::1;" in capsys.readouterr().out
     page.show_outcome(outcome(sight()))
     assert len(capsys.readouterr().out.splitlines()) == 1
 

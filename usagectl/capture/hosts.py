@@ -60,16 +60,17 @@ class Hosts:
     def owner(self, host: str, path: str = "") -> HostOwner:
         """Return the owner of a host; of what several use, the path of a request decides.
 
-        Without a path, a host that takes telemetry among other things is called so.
+        Without a path, a host that takes telemetry among other things is called so, unless the
+        user calls it the command's own; a request of telemetry to it stays one.
         """
         name = _plain(host)
-        if any(name == each or name.endswith(f".{each}") for each in self._own):
-            return HostOwner("", "own")
         if _is_loopback(name):
             return HostOwner("", "loopback")
         service = service_of(name)
         here = [each for each in self._endpoints if each.host.fullmatch(name)]
         found = [each for each in here if each.path.fullmatch(path)] if path else here
+        if self._is_own(name) and not service and not (path and found):
+            return HostOwner("", "own")
         if not found:
             kind = service.kind if service else "unknown"
             return HostOwner("", kind, service.service if service else "")
@@ -77,6 +78,9 @@ class Hosts:
         kind = next((each for each in _TELEMETRY if each in kinds), kinds[0])
         tools = dict.fromkeys(each.tool for each in found if each.kind == kind)
         return HostOwner(", ".join(tools), kind, service.service if service else "")
+
+    def _is_own(self, name: str) -> bool:
+        return any(name == each or name.endswith(f".{each}") for each in self._own)
 
 
 def _endpoints(entry: Entry) -> Iterable[_Endpoint]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from usagectl.cli._capture_hosts import place_of, told, tool_of
-from usagectl.errors import UsagectlError, count_of
+from usagectl.cli._capture_hosts import place_of, told, tool_of, unknown_of
+from usagectl.errors import UsagectlError, count_of, quote
 from usagectl.machine.launchers import program_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ Expect = Literal["none", "notice", "silence"]
 
 _MOST_FIRST = 5
 _SEALED = "usagectl capture --sealed -- CMD"
-_KEPT = "usagectl capture --sealed --output FILE -- CMD"
+_KEPT = "--output out.jsonl"
+_LONGEST_GRACE = 60
 
 
 class UnexpectedEventsError(UsagectlError):
@@ -160,7 +161,7 @@ def _failed_at_recorder(
     unwanted = {"none": sight.loud, "silence": sight.traffic, "notice": ()}[expect]
     if unwanted:
         first = [f"{place_of(row)} ({told(row)})" for row in unwanted[:_MOST_FIRST]]
-        hint = _hint_of_hosts(sight, unwanted, expect)
+        hint = _hint_of_hosts(outcome, sight, unwanted, expect)
         return [UnexpectedEventsError(len(unwanted), first=first, of_hosts=True, hint=hint)]
     unproven = _unproven(outcome, sight, expect)
     if unproven is not None:
@@ -177,7 +178,8 @@ def _unproven(outcome: Outcome, sight: Sight, expect: Expect) -> SilenceUnproven
     killed = 0 if expect == "notice" else sight.killed
     if not (sums.unstored or sums.refused or is_blind or killed):
         return None
-    longer = "--grace SECONDS" if killed else "--live"
+    grace = max(2 * outcome.capture.options.grace_seconds, _LONGEST_GRACE)
+    longer = f"--grace {grace:g}" if killed else "--live"
     return SilenceUnprovenError(
         sums.turned_away,
         unstored=sums.unstored,
@@ -187,11 +189,19 @@ def _unproven(outcome: Outcome, sight: Sight, expect: Expect) -> SilenceUnproven
     )
 
 
-def _hint_of_hosts(sight: Sight, unwanted: Sequence[HostTraffic], expect: Expect) -> str:
-    """Say what helps: a known tool has a switch, and no `--own` makes up for silence."""
-    if tool := tool_of(unwanted):
+def _hint_of_hosts(
+    outcome: Outcome, sight: Sight, unwanted: Sequence[HostTraffic], expect: Expect
+) -> str:
+    """Say what helps: a known tool has a switch, and no `--own` makes up for silence.
+
+    Only a host that nobody knows may be the command's own.
+    """
+    if tool := tool_of(unwanted, sight.command):
         return f"usagectl status {tool}"
-    return _KEPT if expect == "silence" else f"usagectl capture --{sight.mode} --own HOST -- CMD"
+    host = "" if expect == "silence" else unknown_of(unwanted)
+    if not host and outcome.output is not None:
+        return f"usagectl audit {quote(outcome.output)}"
+    return f"usagectl capture --{sight.mode} {f'--own {quote(host)}' if host else _KEPT} -- CMD"
 
 
 def _describe(arrival: Arrival) -> str:

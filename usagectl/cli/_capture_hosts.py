@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl.capture import traffic
-from usagectl.errors import count_of
+from usagectl.errors import count_of, quote
 from usagectl.showing import as_data
 
 if TYPE_CHECKING:
@@ -144,9 +144,19 @@ def place_of(row: HostTraffic) -> str:
     return row.host if row.port in (0, 80, 443) else f"{host}:{row.port}"
 
 
-def tool_of(rows: Sequence[HostTraffic]) -> str:
-    """Name the first tool that is known to send to one of these hosts, alone; else empty."""
-    return next((row.tool for row in rows if row.tool and "," not in row.tool), "")
+def tool_of(rows: Sequence[HostTraffic], command: str = "") -> str:
+    """Name the first tool that is known to send to one of these hosts, alone; else empty.
+
+    A host of several is the command's, where that is one of them.
+    """
+    known = (row.tool.split(", ") for row in rows if row.tool)
+    names = ([command] if command in tools else tools for tools in known)
+    return next((first for first, *others in names if not others), "")
+
+
+def unknown_of(rows: Sequence[HostTraffic]) -> str:
+    """Name the first host that nobody knows; empty where each is known."""
+    return next((row.host for row in rows if row.kind == "unknown"), "")
 
 
 def first_sentence(sight: Sight) -> str:
@@ -225,11 +235,12 @@ def _end_of(place: str, room: int) -> str:
 
 def next_step(sight: Sight) -> str:
     """Say what a person may do next; empty where nothing is left to do."""
-    if tool := tool_of(sight.loud):
+    if tool := tool_of(sight.loud, sight.command):
         return f"usagectl status {tool} says which switch decides."
-    if sight.loud:
-        return "name with --own HOST what CMD is for; --output FILE keeps what it sent."
-    return ""
+    kept = "--output FILE keeps what it sent." if sight.loud else ""
+    if host := unknown_of(sight.loud):
+        return f"if CMD is for {host}, name it with --own {quote(host)}; {kept}"
+    return kept
 
 
 def gaps(sight: Sight) -> list[Gap]:

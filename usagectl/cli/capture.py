@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from usagectl.cli._capture_page import Outcome, Recorded, Run
     from usagectl.machine.environment import Environment
 
+_WAYS = ("--sealed", "--proxy")
+_LONGEST_LINE = 200
+
 app = new_app()
 apps = {"capture": app}
 
@@ -91,6 +94,8 @@ def capture(
         options = replace(options, on_wait=wait.tell)
         outcome = _capture(ctx, chosen, options, words, watcher)
     errors = _capture_expectations.failed(outcome, chosen.expect, words)
+    for each in errors if words else ():
+        each.hint = _retyped(each.hint, invocation, words)
     if words and chosen.output is not None:
         errors += page.note_run(outcome, words, environment)
     if summary is not None:
@@ -187,14 +192,37 @@ def _capture(
         )
 
 
+def _retyped(hint: str, invocation: Invocation, words: Sequence[str]) -> str:
+    """Put what was typed in the place of `CMD`: a next step that stands as it can be pasted.
+
+    Options that were typed stay, but for another way to catch; secrets are masked. A script in
+    the line is not told again.
+    """
+    start, end = "usagectl capture ", " -- CMD"
+    if not (hint.startswith(start) and hint.endswith(end)):
+        return hint
+    wanted = shlex.split(hint[len(start) : -len(end)])
+    typed = _masked_arguments(invocation)
+    options, command = typed[1 : -len(words)], typed[-len(words) :]
+    kept = [each for each in options if each not in (*_WAYS, "--")]
+    if "--force" not in kept and {*kept} & {"-o", "--output", "--summary"}:
+        kept.append("--force")  # The files of this run are there by now.
+    line = shlex.join(["usagectl", "capture", *kept, *wanted, "--", *command])
+    return line if len(line) <= _LONGEST_LINE and line.isprintable() else hint
+
+
+def _masked_arguments(invocation: Invocation) -> list[str]:
+    known = secrets_of(invocation.environment.variables)
+    return [mask_secrets(without_user(each), known) for each in invocation.arguments]
+
+
 @contextmanager
 def _leading_to_force(invocation: Invocation) -> Iterator[None]:
     """Lead from a file that is there to the same command with --force; secrets are masked."""
     try:
         yield
     except FileExistsAlreadyError as error:
-        known = secrets_of(invocation.environment.variables)
-        name, *typed = (mask_secrets(without_user(each), known) for each in invocation.arguments)
+        name, *typed = _masked_arguments(invocation)
         error.hint = shlex.join(["usagectl", name, "--force", *typed])
         raise
 
