@@ -588,7 +588,7 @@ def test_a_status_becomes_a_record_a_tool(machine: Machine) -> None:
             may_continue=lambda: None,
             wire=wire(machine),
         )
-        ((_, answer, _),) = deliverer.deliver(batch)
+        ((_, answer),) = deliverer.deliver(batch)
     found = [
         (resource, each.event_name, members(each.attributes))
         for resource, each in records_of(there.received)

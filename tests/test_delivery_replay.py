@@ -37,6 +37,16 @@ def test_an_endpoint_that_refuses_everything_gets_three_tries(machine: Machine) 
     assert (result.progress.sent, result.progress.rejected, result.kept) == (5, 30, 0)
 
 
+def test_every_request_that_went_out_is_counted(machine: Machine) -> None:
+    """One that is taken later, split or refused has left this machine each time."""
+    fill(machine, 4)
+    with Endpoint(in_turn(always(503), always(413), always(200))) as there:
+        result = send(machine, there.base)
+    sent = [len(each.body) for each in there.received]
+    assert (result.progress.sent, len(sent)) == (4, 4)
+    assert (result.progress.batches, result.progress.bytes) == (4, sum(sent))
+
+
 def test_what_is_chosen_goes_in_order(machine: Machine) -> None:
     """Selection, limit and batch size hold together; what is left goes next time, once."""
     fill(machine, 10)

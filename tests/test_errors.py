@@ -69,7 +69,7 @@ SAMPLES: list[UsagectlError] = [
     errors.InvalidValueError("mode", "x", wanted="use on, off"),
     errors.LibraryMissingError("uvicorn"),
     errors.StateError("This cannot be read.", hint="x"),
-    ReportMismatchError(FILE, wrong=["out.jsonl CHANGED"]),
+    ReportMismatchError(FILE, wrong=["out.jsonl CHANGED"], hint="x"),
     VerdictsRefusedError("https://x", 400, "no logs"),
     SigningFailedError(FILE, reason="no such identity"),
     SignerMissingError(),

@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -24,7 +25,7 @@ from usagectl.capture.observations import Observation
 from usagectl.capture.records import Privacy, Request
 from usagectl.homes import mask_homes
 from usagectl.machine import files
-from usagectl.report import document, junit, markdown, page, words
+from usagectl.report import document, junit, markdown, page, posture, words
 from usagectl.report.sums import digest_of
 
 if TYPE_CHECKING:
@@ -165,11 +166,13 @@ def test_a_tool_that_is_not_here_is_not_said_to_send(machine: Machine) -> None:
     """One that was asked for by name would; its version is none, and the answer says so first."""
     machine.install_localstack()
     shown = report(machine, "localstack", "next", "--markdown").stdout
-    assert "**The one tool found on this machine sends usage data: localstack. " in shown
+    assert "**The one tool asked about sends data by itself: localstack. " in shown
     assert "Not found here, and would send: next.**" in shown
     assert "| next | not found here | Would send | no switch is set: its default holds |" in shown
     alone = report(machine, "next", "-o", "report.html")
-    assert alone.stdout.startswith("No tool that sends usage data was found on this machine. Not")
+    assert alone.stdout.startswith(
+        "No tool that sends data by itself was found on this machine. Not"
+    )
     assert "If it were here, it would send." in (machine.cwd / "report.html").read_text()
     data = report(machine, "next", "usagectl", "--json").data
     assert data["not_found"] == ["next"]
@@ -452,10 +455,13 @@ def test_a_signature_is_made_and_checked(machine: Machine) -> None:
 
     assert checked("--allowed-signers", "ann.signers") == (0, "trusted", "ann@example.com")
     assert checked("--allowed-signers", "bob.signers")[:2] == (1, "unknown-signer")
+    stranger = report(machine, "--verify", "report.json", "--allowed-signers", "bob.signers")
+    pasted = "usagectl report --verify report.json --allowed-signers bob.signers --json"
+    assert stranger.stderr.endswith(f"  try: {pasted}\n")
     gone = report(machine, "--verify", "report.json", "--allowed-signers", "gone", "--json")
     assert gone.envelope["errors"][0]["code"] == "file-unreadable"
     assert checked()[:2] == (0, "unknown-signer")
-    assert "ED25519" in checked()[2]
+    assert checked()[2].startswith("ED25519 key SHA256:")
     told = report(machine, "--verify", "report.json").stdout
     assert "who made it is not known" in told
     saved = machine.cwd / "report.json"
@@ -470,6 +476,8 @@ def test_a_signature_is_made_and_checked(machine: Machine) -> None:
     (machine.cwd / "new.json.sig").touch()  # It is refused before a key is asked for.
     again = report(machine, "-o", "new.json", "--sign", "no-key", "--json")
     assert again.envelope["errors"][0]["code"] == "file-exists"
+    replaced = report(machine, "-o", "report.json", "--force")
+    assert f"  try: rm {machine.cwd / 'report.json.sig'}\n" in replaced.stderr
     (machine.cwd / "report.json.sig").unlink()
     assert checked()[:2] == (0, "none")
     assert checked("--allowed-signers", "ann.signers")[:2] == (1, "none")
@@ -513,6 +521,8 @@ def test_the_verdicts_go_to_a_collector(machine: Machine) -> None:
         address = f"http://127.0.0.1:{collector.port}"
         dry = machine.run("report", "usagectl", "--otlp", address, "--dry-run")
         assert (dry.status, collector.bodies) == (0, [])
+        assert f"1 verdict would be sent to {address}/v1/logs: {{" in dry.stderr
+        assert '"stringValue":"usagectl"' in dry.stderr.replace(" ", "").replace("\n", "")
         done = machine.run("report", "usagectl", "localstack", "--otlp", address)
         assert (done.status, "2 verdicts sent to" in done.stderr) == (0, True), done.stderr
         ((path, body),) = ((each.path, each.body) for each in collector.received)
@@ -535,6 +545,18 @@ def test_verdicts_that_do_not_arrive_are_an_error(
     """An address that would be read on the way is refused; a dead one is said to be dead."""
     done = machine.run("report", "usagectl", "--otlp", address, "--json")
     assert (done.status, done.envelope["errors"][0]["code"]) == (status, code)
+
+
+def test_a_collector_that_is_busy_leads_to_no_other_command(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says is passed on; `replay` would send events instead of verdicts."""
+    monkeypatch.setattr(posture, "_PATIENCE", timedelta(seconds=0.5))
+    with Endpoint(always(503, b"later, please")) as collector:
+        address = f"http://127.0.0.1:{collector.port}"
+        done = run_inside(machine.environment(), "report", "usagectl", "--otlp", address)
+    assert (done.status, "status 503: later, please. [endpoint-busy]" in done.stderr) == (5, True)
+    assert done.stderr.endswith(f"  try: usagectl report --otlp {address} --dry-run\n")
 
 
 def test_a_collector_that_refuses_is_named(machine: Machine) -> None:

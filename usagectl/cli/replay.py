@@ -156,6 +156,9 @@ def replay(  # noqa: PLR0913  (each is an option)
     except replaying.EndpointNotSecureError as error:
         error.hint = _again(invocation, "--allow-http")
         raise
+    except replaying.EndpointMissingError as error:
+        error.hint = _again(invocation, "--to", error.to) + " --dry-run"  # To look at first.
+        raise
     options = replaying.Options(
         to=to,
         selection=route.selection,

@@ -25,6 +25,8 @@ from usagectl.errors import (
     quote,
 )
 from usagectl.machine import files
+from usagectl.sensitive import mask_url_credentials
+from usagectl.showing import printable_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,11 +64,8 @@ class ReportMismatchError(UsagectlError):
     code = "report-mismatch"
     exit_status = 1
 
-    def __init__(self, file: Path, *, wrong: Sequence[str]) -> None:
-        super().__init__(
-            f"{file} does not stand: {'; '.join(wrong)}.",
-            hint=f"usagectl report --verify {quote(str(file))} --json",
-        )
+    def __init__(self, file: Path, *, wrong: Sequence[str], hint: str) -> None:
+        super().__init__(f"{file} does not stand: {'; '.join(wrong)}.", hint=hint)
 
 
 @app.command(cls=AnsweringCommand)
@@ -176,6 +175,8 @@ def report(  # noqa: PLR0913  (each is an option)
         _send(invocation, found.consents, otlp, dry_run=dry_run)
     for file, text in () if dry_run else texts.items():
         files.replace_bytes(file, text)
+    if not sign:
+        _tell_of_old_signatures(planned)
 
     def show() -> None:
         if markdown:
@@ -191,17 +192,27 @@ def report(  # noqa: PLR0913  (each is an option)
 
 def _send(invocation: Invocation, verdicts: Sequence[Consent], url: str, *, dry_run: bool) -> None:
     """Send the verdicts to the collector that was named, once a person has agreed."""
+    from usagectl.cli._progress import meter_of_replay
     from usagectl.report import posture
 
-    base, environment = posture.address_of(url), invocation.environment
+    base = posture.address_of(url)
     named, shown = origin_of(base), [each for each in verdicts if each.counts]
+    planned = posture.plan(invocation.environment, shown, base)
+    verdicts_ = count_of(len(planned.batch.records), "verdict")
     if dry_run:
-        _output.print_remark(f"The verdicts would be sent to {named}.")
+        text = printable_line(planned.body.decode())
+        _output.print_remark(f"{verdicts_} would be sent to {mask_url_credentials(base)}: {text}")
         return
     if not is_loopback(base) and not invocation.as_json:
-        _output.confirm(f"Send the verdicts to {named}?", otherwise="Nothing was sent or written.")
-    count = posture.send(environment, shown, base)
-    _output.print_remark(f"{count_of(count, 'verdict')} sent to {named}.")
+        _output.confirm(f"Send {verdicts_} to {named}?", otherwise="Nothing was sent or written.")
+    try:
+        with meter_of_replay(named) as meter:
+            posture.send(planned, on_wait=meter.delay)
+    except UsagectlError as error:
+        if "replay" in error.hint:  # That would send events.
+            error.hint = f"usagectl report --otlp {quote(mask_url_credentials(url))} --dry-run"
+        raise
+    _output.print_remark(f"{verdicts_} sent to {named}.")
 
 
 def _named(file: Path) -> Path:
@@ -282,6 +293,13 @@ def _signatures(planned: Iterable[Path]) -> list[Path]:
     return [signature_of(each) for each in planned if each.suffix.lower() == ".json"]
 
 
+def _tell_of_old_signatures(planned: Iterable[Path]) -> None:
+    """Name what was made of a report that is replaced: it would look like a forgery."""
+    for each in filter(os.path.lexists, _signatures(planned)):
+        told = f"{each} is of the report that was there before; --sign KEY makes a new one."
+        _output.print_remark(told, hint=f"rm {quote(str(each))}")
+
+
 def _show(data: Document, written: Sequence[Path], *, dry_run: bool) -> None:
     from usagectl.report import words
 
@@ -326,7 +344,9 @@ def _verified(
             page.next_step(f"{again} says whose it is.")
 
     answer = {"file": file.name, "sums": _sums_data(found), "signature": signature._asdict()}
-    errors = [ReportMismatchError(file, wrong=wrong)] if wrong else []
+    again = [*invocation.arguments, *(() if invocation.as_json else ("--json",))]
+    hint = shlex.join(("usagectl", *again))
+    errors = [ReportMismatchError(file, wrong=wrong, hint=hint)] if wrong else []
     return _output.Answer(lambda: answer, show, errors)
 
 

@@ -19,6 +19,7 @@ from usagectl.delivery.requests import (
     NOBODY_LISTENS,
     PROXY_AUTHENTICATION,
     NoAnswerError,
+    as_said,
 )
 from usagectl.errors import UsagectlError
 
@@ -60,9 +61,11 @@ class EndpointBusyError(UsagectlError):
     code = "endpoint-busy"
     exit_status = 5
 
-    def __init__(self, origin: str, status: int, rest_seconds: float) -> None:
+    def __init__(self, origin: str, status: int, rest_seconds: float, *, words: str = "") -> None:
         later = f" and wants {rest_seconds:.0f} s of rest" if rest_seconds else ""
-        super().__init__(f"{origin} answers with status {status}{later}.", hint="usagectl replay")
+        super().__init__(
+            f"{origin} answers with status {status}{later}{as_said(words)}.", hint="usagectl replay"
+        )
         self.wait = timedelta(seconds=rest_seconds)
 
 
@@ -120,10 +123,10 @@ class Deliverer:
     def _origin(self) -> str:
         return endpoint.origin_of(self.base)
 
-    def deliver(self, batch: Batch) -> Iterator[tuple[Batch, Answer, int]]:
+    def deliver(self, batch: Batch) -> Iterator[tuple[Batch, Answer]]:
         """Deliver a batch, in halves where it is too large.
 
-        Yield each part that was acknowledged or refused for good, the answer, and the bytes sent.
+        Yield each part that was acknowledged or refused for good, and the answer.
         An error ends the delivery; the parts that were not yielded still wait.
         """
         waiting = [batch]
@@ -136,7 +139,7 @@ class Deliverer:
                 continue
             refuses = self.wire.refuses_tracking(answer)
             if answer.is_success or not refuses:
-                yield part, answer, len(post.body)
+                yield part, answer
             if refuses:
                 raise TrackingRefusedError(self._origin)
 
@@ -163,7 +166,9 @@ class Deliverer:
                     return answer
                 asked = parse_retry_after(answer.retry_after)
                 wait = max(wait, asked.total_seconds()) if asked else wait
-                failure = EndpointBusyError(self._origin, answer.status, wait if asked else 0)
+                words = self.wire.words_of(answer)
+                rest = wait if asked else 0
+                failure = EndpointBusyError(self._origin, answer.status, rest, words=words)
             if self.clock() + wait >= deadline:
                 raise failure
             self.on_wait(f"{failure.message.rstrip('.')}; trying again")

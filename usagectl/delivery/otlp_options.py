@@ -48,7 +48,8 @@ class OtlpUnavailableError(UsageError):
     def __init__(self, name: str, value: str) -> None:
         if value == _GRPC:
             reason = "usagectl sends OpenTelemetry logs over HTTP alone"
-            hint = "export OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=http/protobuf"
+            encoding = ENCODINGS[0] if has_protobuf() else ENCODINGS[1]
+            hint = f"export OTEL_EXPORTER_OTLP_LOGS_PROTOCOL={encoding}"
         else:
             reason = "the library opentelemetry-proto is not installed, or too old"
             hint = "python -m pip install 'usagectl[otlp]'"

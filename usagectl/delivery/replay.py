@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, endpoint, settings, spool, tools
 from usagectl.delivery import attempts, replay_files
-from usagectl.delivery.requests import EVENTS
+from usagectl.delivery.requests import EVENTS, as_said
 from usagectl.errors import LockTimeoutError, UsagectlError, UsageError, count_of
 from usagectl.machine import files
 from usagectl.settings import OWN_NAME
@@ -34,7 +34,6 @@ BATCH_SIZE = 500
 BATCH_BYTES = 1024 * 1024
 
 _REFUSALS = 3
-_SAID_CHARACTERS = 300
 _FIRST_PATIENCE_SECONDS = 0.2
 _PATIENCE_SECONDS = 3600.0
 
@@ -84,10 +83,11 @@ class EndpointMissingError(UsageError):
     def __init__(self, tool: str, delivery_format: DeliveryFormat) -> None:
         is_otlp = delivery_format == "otlp"
         what = "endpoint that takes OpenTelemetry logs" if is_otlp else "endpoint"
-        to = "http://127.0.0.1:4318 --format otlp" if is_otlp else "http://127.0.0.1:8123/v1"
+        self.to = "http://127.0.0.1:4318" if is_otlp else "http://127.0.0.1:8123/v1"
+        named = f"{self.to} --format otlp" if is_otlp else self.to
         super().__init__(
             f"{tool} names no {what}, so its events stay here.",
-            hint=f"usagectl replay --tool {tool} --to {to}",
+            hint=f"usagectl replay --tool {tool} --to {named} --dry-run",
         )
 
 
@@ -118,11 +118,6 @@ class EventsRejectedError(UsagectlError):
             f"{origin} refused {count_of(count, 'event')} (status {status}); {kept}.{stopped}",
             hint="usagectl spool list" + ("" if are_copies else " --rejected"),
         )
-
-
-def as_said(message: str) -> str:
-    """Put what a receiver said at the end of a sentence, cut where it is long."""
-    return f": {message[:_SAID_CHARACTERS].rstrip('.')}" if message else ""
 
 
 class EventsRefusedError(UsagectlError):
@@ -174,7 +169,10 @@ class Options:
 
 
 class Progress(NamedTuple):
-    """Progress of a replay: events sent and rejected, requests answered, bytes sent."""
+    """Progress of a replay: events sent and rejected; requests answered, and their bytes.
+
+    A request that is sent again counts again, whatever its answer.
+    """
 
     sent: int = 0
     rejected: int = 0
@@ -410,7 +408,7 @@ class _Replay:
                 self.store.check_room()  # Events without a note would go again and again.
             with closing(Transport(self.base, self.options.wire.tls)) as transport:
                 deliverer = attempts.Deliverer(
-                    transport.send,
+                    self._counting(transport.send),
                     self.base,
                     patience=self.options.patience,
                     compress=self.options.compress,
@@ -431,10 +429,19 @@ class _Replay:
         for batch in _batches(self.options, self.store):
             if self.refusals >= _REFUSALS and not self.progress.sent:
                 return False
-            for part, answer, size in deliverer.deliver(batch):
-                self._settle(part, answer, size)
+            for part, answer in deliverer.deliver(batch):
+                self._settle(part, answer)
                 self.on_progress(self.progress, self.planned)
         return True
+
+    def _counting(self, send: attempts.Send) -> attempts.Send:
+        def counted(post: Post, deadline: float) -> Answer:
+            answer, done = send(post, deadline), self.progress
+            size = done.bytes + len(post.body)
+            self.progress = done._replace(batches=done.batches + 1, bytes=size)
+            return answer
+
+        return counted
 
     def _check(self) -> None:
         """Stop at the first sign of an opt-out: the switches are read anew."""
@@ -471,7 +478,7 @@ class _Replay:
             are_copies=self.options.copies,
         )
 
-    def _settle(self, part: Batch, answer: Answer, size: int) -> None:
+    def _settle(self, part: Batch, answer: Answer) -> None:
         """Note the answer to some events, in the store first."""
         number, done, wire = len(part.ids), self.progress, self.options.wire
         refused, message = wire.read_refusal(answer)
@@ -482,13 +489,9 @@ class _Replay:
             handover = spool.Handover(now, origin, answer.status, wire.words_of(answer))
             self.store.settle(part, "sent" if is_taken else "rejected", handover)
         if is_taken:
-            done = done._replace(
-                sent=done.sent + number - refused,
-                refused=done.refused + refused,
-                bytes=done.bytes + size,
-            )
+            done = done._replace(sent=done.sent + number - refused, refused=done.refused + refused)
         else:
             self.last_refusal = answer.status
             self.refusals += answer.status != attempts.TOO_LARGE
             done = done._replace(rejected=done.rejected + number)
-        self.progress = done._replace(batches=done.batches + 1)
+        self.progress = done

@@ -28,6 +28,7 @@ TOO_LATE = "it did not answer in time"
 
 PROXY_AUTHENTICATION = 407
 _FORBIDDEN = 403
+_SAID_CHARACTERS = 300
 _RETRIED = frozenset({408, 425, 429})
 
 
@@ -77,6 +78,11 @@ class NoAnswerError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.is_final = is_final  # Asking again cannot help.
+
+
+def as_said(message: str) -> str:
+    """Put what a receiver said at the end of a sentence, cut where it is long."""
+    return f": {message[:_SAID_CHARACTERS].strip().rstrip('.')}" if message.strip() else ""
 
 
 class Refusal(NamedTuple):

@@ -55,6 +55,7 @@ def build(
         "time": as_data(environment.now().astimezone(UTC)),
         "usagectl": __version__,
         "environment": {each: getattr(found, each) for each in ("is_ci", "is_docker", "system")},
+        "asked": [*names],  # Empty: of every tool that is here.
         "tools": [part_data(part, found.machine_ids) for part in found.consents],
         "not_found": _not_found(found),
         "expected": _expected(found, names, expect),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -97,7 +98,7 @@ def check(environment: Environment, file: Path, *, signers: Path | None = None) 
     fits = _run(environment, "check-novalidate", *told, data=data)
     if fits.returncode:
         return Signature("bad", how="ssh-keygen -Y check-novalidate")
-    key = _reason(fits)
+    key = re.sub(r'^Good "[^"]*" signature with ', "", _reason(fits))
     if signers is None:
         return Signature("unknown-signer", key, "ssh-keygen -Y check-novalidate")
     asked = ("-s", str(signature), "-f", str(signers))

@@ -88,24 +88,23 @@ def headline(data: Mapping[str, Any]) -> str:
     here = [each for each in data["tools"] if each["name"] not in data["not_found"]]
     would = _named(absent, "on")
     more = f" Not found here, and would send: {_listed(would)}." if would else ""
-    return _answer(here) + more
+    return _answer(here, "asked about" if data["asked"] else "found on this machine") + more
 
 
-def _answer(tools: Sequence[Mapping[str, Any]]) -> str:
+def _answer(tools: Sequence[Mapping[str, Any]], which: str) -> str:
     others = {each["name"] for each in tools if each["name"] != OWN_NAME}
     loud, unsure = _named(tools, "on"), _named(tools, "unknown")
     total = len(others | set(loud))
     if loud and total == 1:
-        return f"The one tool found on this machine sends usage data: {loud[0]}."
+        return f"The one tool {which} sends data by itself: {loud[0]}."
     if loud:
-        verb = "sends" if len(loud) == 1 else "send"
-        share = f"{len(loud)} of {total} tools found on this machine"
-        return f"{share} {verb} usage data: {_listed(loud)}."
+        verb, itself = ("sends", "itself") if len(loud) == 1 else ("send", "themselves")
+        return f"{len(loud)} of {total} tools {which} {verb} data by {itself}: {_listed(loud)}."
     if unsure:
-        return f"No tool here is known to send; of {_listed(unsure)} it cannot be told."
+        return f"No tool {which} is known to send; of {_listed(unsure)} it cannot be told."
     if not others:
-        return "No tool that sends usage data was found on this machine."
-    return f"No tool on this machine sends usage data; {count_of(total, 'tool')} found."
+        return "No tool that sends data by itself was found on this machine."
+    return f"Of {count_of(total, 'tool')} {which}, none sends data by itself."
 
 
 def captures_line(data: Mapping[str, Any]) -> str:
@@ -116,13 +115,13 @@ def captures_line(data: Mapping[str, Any]) -> str:
     from usagectl.capture.traffic import LOUD  # it loads what can open a socket
 
     loud = [row for each in found for row in each["hosts"] if row["kind"] in LOUD]
-    hosts = len({row["host"] for row in loud})
-    requests = sum(each["requests"] for each in found)
-    many = count_of(len(found), "capture")
-    if hosts:
-        what = f"{count_of(hosts, 'host')} that may take telemetry"
-        return f"{many}: {count_of(requests, 'request')} caught, and {what}."
-    return f"{many}: {count_of(requests, 'request')} caught, none to a host of telemetry."
+    unknown = {row["host"] for row in loud if row["kind"] == "unknown"}
+    known = {row["host"] for row in loud} - unknown
+    caught = f"{count_of(sum(each['requests'] for each in found), 'request')} caught"
+    parts = [f"{count_of(len(known), 'host')} of telemetry"] if known else []
+    parts += [f"{count_of(len(unknown), 'host')} that nobody knows"] if unknown else []
+    told = f"; {' and '.join(parts)}" if parts else ", none to a host of telemetry"
+    return f"{count_of(len(found), 'capture')}: {caught}{told}."
 
 
 def _named(tools: Sequence[Mapping[str, Any]], state: str) -> list[str]:
