@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import errno
-import functools
 import json
 import os
-import pwd
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +18,6 @@ import pytest
 from tests.support import sealing
 from tests.support.commands import start
 from tests.support.counting import wait_until
-from tests.support.machine import REPOSITORY
 from tests.support.sealing import seal
 
 if TYPE_CHECKING:
@@ -158,44 +154,13 @@ def attacks(machine: Machine, folder: Path) -> dict[str, Any]:
     return done
 
 
-@functools.cache
-def _nobody() -> str:
-    """Return an interpreter that an unprivileged user can start, with what usagectl needs."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another user")
-    # The libraries are this version's: another one would load them by halves.
-    version = tuple(sys.version_info[:2])
-    check = f"import sys, usagectl.capture.sealed; sys.exit(sys.version_info[:2] != {version})"
-    for each in (sys.executable, "/usr/bin/python3"):
-        with suppress(PermissionError):
-            if _as_nobody([each, "-c", check]).returncode == 0:
-                return each
-    pytest.skip("no interpreter with usagectl is reachable for an unprivileged user")
-
-
-def _as_nobody(words: list[str], **variables: str) -> subprocess.CompletedProcess[bytes]:
-    account = pwd.getpwnam("nobody")
-    paths = [str(REPOSITORY), *(each for each in sys.path if each.endswith("site-packages"))]
-    return subprocess.run(
-        words,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/", "PYTHONPATH": ":".join(paths), **variables},
-        cwd="/",
-        user=account.pw_uid,
-        group=account.pw_gid,
-        extra_groups=[],
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_attacks_of_an_ordinary_user_are_refused(tmp_path: Path) -> None:
     """The same as a user without any right; what it may not write it could not write outside."""
     sealing.require()
-    interpreter = _nobody()
+    interpreter = sealing.nobody()
     words = [interpreter, "-m", "usagectl", "capture", "--sealed", "--", interpreter]
     missing = str(tmp_path / "none")
-    found = _as_nobody([*words, "-c", ATTACKS, "none", missing], TMPDIR="/tmp")  # noqa: S108
+    found = sealing.as_nobody([*words, "-c", ATTACKS, "none", missing], TMPDIR="/tmp")  # noqa: S108
     assert found.returncode == 0, found.stderr.decode()
     assert json.loads(found.stdout) == {}
 
@@ -250,13 +215,13 @@ def test_what_cannot_be_sealed_is_refused_and_not_run(machine: Machine) -> None:
 def test_a_user_without_namespaces_is_told_the_switch() -> None:
     """With user.max_user_namespaces=0 an ordinary user is refused; root needs none."""
     sealing.require()
-    interpreter = _nobody()
+    interpreter = sealing.nobody()
     inner = f"{interpreter} -m usagectl capture --sealed -- true"
     script = (
         "echo 0 > /proc/sys/user/max_user_namespaces && "
         f"exec setpriv --bounding-set -all --inh-caps -all sh -c '{inner}'"
     )
-    found = _as_nobody(["unshare", "-Ur", "sh", "-c", script], TMPDIR="/tmp")  # noqa: S108
+    found = sealing.as_nobody(["unshare", "-Ur", "sh", "-c", script], TMPDIR="/tmp")  # noqa: S108
     assert found.returncode == 3, found.stderr
     assert b"sudo sysctl user.max_user_namespaces=15000" in found.stderr
 
