@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -323,3 +324,51 @@ def test_runs_at_once_do_not_meet(machine: Machine) -> None:
     for each in threads:
         each.join()
     assert wrong == []
+
+
+REPLACING = """
+import json, os, sys, tempfile
+from pathlib import Path
+from usagectl.capture.certificates import Authority
+from usagectl.capture.namespace import Namespace
+from usagectl.machine import environment
+
+with tempfile.TemporaryDirectory() as name:
+    folder, none = Path(name), Path(f"/var/usagectl-{os.getpid()}")
+    (folder / "there").mkdir()
+    (folder / "there/hidden").touch()
+    replaced = {none / "deep": folder / "made", folder / "there": folder / "other"}
+    lines = [f"ls -A {each}" for each in ("/var", none, none / "deep", folder / "there")]
+    lines += [f"echo written > {none}/deep/file", f"echo written > {folder}/there/file"]
+    lines += [f"cat {none}/deep/file", "ls -d /var/lib/dpkg/status /var/run/."]
+    script = f"({'; '.join(lines)}) > {folder}/said 2>&1"
+    given, before = environment.from_process(), sorted(os.listdir("/var"))
+    with Namespace(
+        folder, authority_pem=Authority().pem, environment=given, replaced=replaced
+    ) as made:
+        status = made.run(["sh", "-c", script], os.environ)
+    assert sorted(os.listdir("/var")) == before, "the host has more"
+    assert os.listdir(folder / "there") == ["hidden"], "the host's folder was written"
+    for each in ("made", "other"):
+        assert (folder / each / "file").read_text() == "written\\n", each
+    there = [each for each in ("/var/lib/dpkg/status", "/var/run/.") if os.path.exists(each)]
+    wanted = sorted([*before, none.name]) + ["deep", "written", *there]
+    said = (folder / "said").read_text().splitlines()
+    assert said == wanted, (said, wanted)
+    assert status == 0 or len(there) < 2, status
+print("held")
+"""
+
+
+def test_a_folder_is_replaced_for_the_command_alone(machine: Machine) -> None:
+    """One that is there, and one that is not: the rest of its parent stays, the host's as well."""
+    sealing.require()
+    done = sealing.run_shell(machine, shlex.join([sys.executable, "-c", REPLACING]))
+    assert done.stdout == "held\n", done.stderr
+
+
+def test_a_folder_is_replaced_for_an_ordinary_user() -> None:
+    """Who could not make it outside."""
+    sealing.require()
+    done = sealing.as_nobody([sealing.nobody(), "-c", REPLACING], TMPDIR="/tmp")  # noqa: S108
+    assert done.stdout == b"held\n", done.stderr.decode()
