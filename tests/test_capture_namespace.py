@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import errno
-import functools
 import json
 import os
-import pwd
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +19,6 @@ import pytest
 from tests.support import sealing
 from tests.support.commands import start
 from tests.support.counting import wait_until
-from tests.support.machine import REPOSITORY
 from tests.support.sealing import seal
 
 if TYPE_CHECKING:
@@ -158,44 +155,13 @@ def attacks(machine: Machine, folder: Path) -> dict[str, Any]:
     return done
 
 
-@functools.cache
-def _nobody() -> str:
-    """Return an interpreter that an unprivileged user can start, with what usagectl needs."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another user")
-    # The libraries are this version's: another one would load them by halves.
-    version = tuple(sys.version_info[:2])
-    check = f"import sys, usagectl.capture.sealed; sys.exit(sys.version_info[:2] != {version})"
-    for each in (sys.executable, "/usr/bin/python3"):
-        with suppress(PermissionError):
-            if _as_nobody([each, "-c", check]).returncode == 0:
-                return each
-    pytest.skip("no interpreter with usagectl is reachable for an unprivileged user")
-
-
-def _as_nobody(words: list[str], **variables: str) -> subprocess.CompletedProcess[bytes]:
-    account = pwd.getpwnam("nobody")
-    paths = [str(REPOSITORY), *(each for each in sys.path if each.endswith("site-packages"))]
-    return subprocess.run(
-        words,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/", "PYTHONPATH": ":".join(paths), **variables},
-        cwd="/",
-        user=account.pw_uid,
-        group=account.pw_gid,
-        extra_groups=[],
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_attacks_of_an_ordinary_user_are_refused(tmp_path: Path) -> None:
     """The same as a user without any right; what it may not write it could not write outside."""
     sealing.require()
-    interpreter = _nobody()
+    interpreter = sealing.nobody()
     words = [interpreter, "-m", "usagectl", "capture", "--sealed", "--", interpreter]
     missing = str(tmp_path / "none")
-    found = _as_nobody([*words, "-c", ATTACKS, "none", missing], TMPDIR="/tmp")  # noqa: S108
+    found = sealing.as_nobody([*words, "-c", ATTACKS, "none", missing], TMPDIR="/tmp")  # noqa: S108
     assert found.returncode == 0, found.stderr.decode()
     assert json.loads(found.stdout) == {}
 
@@ -250,13 +216,13 @@ def test_what_cannot_be_sealed_is_refused_and_not_run(machine: Machine) -> None:
 def test_a_user_without_namespaces_is_told_the_switch() -> None:
     """With user.max_user_namespaces=0 an ordinary user is refused; root needs none."""
     sealing.require()
-    interpreter = _nobody()
+    interpreter = sealing.nobody()
     inner = f"{interpreter} -m usagectl capture --sealed -- true"
     script = (
         "echo 0 > /proc/sys/user/max_user_namespaces && "
         f"exec setpriv --bounding-set -all --inh-caps -all sh -c '{inner}'"
     )
-    found = _as_nobody(["unshare", "-Ur", "sh", "-c", script], TMPDIR="/tmp")  # noqa: S108
+    found = sealing.as_nobody(["unshare", "-Ur", "sh", "-c", script], TMPDIR="/tmp")  # noqa: S108
     assert found.returncode == 3, found.stderr
     assert b"sudo sysctl user.max_user_namespaces=15000" in found.stderr
 
@@ -358,3 +324,51 @@ def test_runs_at_once_do_not_meet(machine: Machine) -> None:
     for each in threads:
         each.join()
     assert wrong == []
+
+
+REPLACING = """
+import json, os, sys, tempfile
+from pathlib import Path
+from usagectl.capture.certificates import Authority
+from usagectl.capture.namespace import Namespace
+from usagectl.machine import environment
+
+with tempfile.TemporaryDirectory() as name:
+    folder, none = Path(name), Path(f"/var/usagectl-{os.getpid()}")
+    (folder / "there").mkdir()
+    (folder / "there/hidden").touch()
+    replaced = {none / "deep": folder / "made", folder / "there": folder / "other"}
+    lines = [f"ls -A {each}" for each in ("/var", none, none / "deep", folder / "there")]
+    lines += [f"echo written > {none}/deep/file", f"echo written > {folder}/there/file"]
+    lines += [f"cat {none}/deep/file", "ls -d /var/lib/dpkg/status /var/run/."]
+    script = f"({'; '.join(lines)}) > {folder}/said 2>&1"
+    given, before = environment.from_process(), sorted(os.listdir("/var"))
+    with Namespace(
+        folder, authority_pem=Authority().pem, environment=given, replaced=replaced
+    ) as made:
+        status = made.run(["sh", "-c", script], os.environ)
+    assert sorted(os.listdir("/var")) == before, "the host has more"
+    assert os.listdir(folder / "there") == ["hidden"], "the host's folder was written"
+    for each in ("made", "other"):
+        assert (folder / each / "file").read_text() == "written\\n", each
+    there = [each for each in ("/var/lib/dpkg/status", "/var/run/.") if os.path.exists(each)]
+    wanted = sorted([*before, none.name]) + ["deep", "written", *there]
+    said = (folder / "said").read_text().splitlines()
+    assert said == wanted, (said, wanted)
+    assert status == 0 or len(there) < 2, status
+print("held")
+"""
+
+
+def test_a_folder_is_replaced_for_the_command_alone(machine: Machine) -> None:
+    """One that is there, and one that is not: the rest of its parent stays, the host's as well."""
+    sealing.require()
+    done = sealing.run_shell(machine, shlex.join([sys.executable, "-c", REPLACING]))
+    assert done.stdout == "held\n", done.stderr
+
+
+def test_a_folder_is_replaced_for_an_ordinary_user() -> None:
+    """Who could not make it outside."""
+    sealing.require()
+    done = sealing.as_nobody([sealing.nobody(), "-c", REPLACING], TMPDIR="/tmp")  # noqa: S108
+    assert done.stdout == b"held\n", done.stderr.decode()

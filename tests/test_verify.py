@@ -147,6 +147,26 @@ def test_evidence_has_the_files_of_a_command_that_reports(tmp_path: Path) -> Non
     assert (command["requests"], command["files"]) == (0, {"~/settings": "off"})
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_files_below_the_root_are_those_of_the_run(tmp_path: Path, *, is_there: bool) -> None:
+    """What the host has there says nothing, and it is not written, nor made where there is none."""
+    folder = tmp_path / "state" if is_there else Path(f"/var/mytool-{os.getpid()}")
+    if is_there:
+        folder.mkdir()
+        (folder / "settings").write_text("off")
+    file, program = sample_tool.make(tmp_path), tmp_path / "mytool"
+    file.write_text(file.read_text().replace("~/settings", f"{folder}/settings"))
+    program.write_text(program.read_text().replace("join(HOME, name)", f"join('{folder}', name)"))
+    report = run(file, (OFF, IN_FILE, COMMAND))
+    assert [(each.verdict, each.requests) for each in report.results] == [
+        ("keeps", number) for number in (1, 0, 0, 0)
+    ], bad(report)
+    runs = evidence.block_of(report, environment.from_process().now())["runs"]
+    assert [each.get("files") for each in runs[2:]] == [{f"{folder}/settings": "off"}] * 2
+    left = [(each.name, each.read_text()) for each in folder.glob("*")]
+    assert (folder.exists(), left) == (is_there, [("settings", "off")] * is_there)
+
+
 def test_the_silence_of_a_mute_tool_proves_nothing(tmp_path: Path) -> None:
     """Where nothing is sent with telemetry on, no row keeps its word, and none breaks it."""
     names = (OFF, DNT, HELP, VALUES, HANG)

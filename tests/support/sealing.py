@@ -6,15 +6,20 @@ import base64
 import functools
 import json
 import os
+import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from tests.support.machine import REPOSITORY
 from usagectl.capture import namespace
+from usagectl.capture.certificates import Authority
 from usagectl.events import record
 from usagectl.machine import environment
 
@@ -28,7 +33,8 @@ def _reason() -> str:
     with tempfile.TemporaryDirectory(prefix="usagectl-seal-", ignore_cleanup_errors=True) as name:
         given = environment.from_process()
         try:
-            with namespace.Namespace(Path(name), authority_pem=b"", environment=given):
+            pem = Authority().pem
+            with namespace.Namespace(Path(name), authority_pem=pem, environment=given):
                 return ""
         except namespace.SealUnavailableError as error:
             return str(error)
@@ -103,6 +109,38 @@ def run_shell(machine: Machine, line: str, *before: str) -> subprocess.Completed
         cwd=machine.cwd,
         capture_output=True,
         text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@functools.cache
+def nobody() -> str:
+    """Return an interpreter that an unprivileged user can start, with what usagectl needs."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    # The libraries are this version's: another one would load them by halves.
+    version = tuple(sys.version_info[:2])
+    check = f"import sys, usagectl.capture.sealed; sys.exit(sys.version_info[:2] != {version})"
+    for each in (sys.executable, "/usr/bin/python3"):
+        with suppress(PermissionError):
+            if as_nobody([each, "-c", check]).returncode == 0:
+                return each
+    pytest.skip("no interpreter with usagectl is reachable for an unprivileged user")
+
+
+def as_nobody(words: list[str], **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """Run words as a user without any right, who finds usagectl."""
+    account = pwd.getpwnam("nobody")
+    paths = [str(REPOSITORY), *(each for each in sys.path if each.endswith("site-packages"))]
+    return subprocess.run(
+        words,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/", "PYTHONPATH": ":".join(paths), **variables},
+        cwd="/",
+        user=account.pw_uid,
+        group=account.pw_gid,
+        extra_groups=[],
+        capture_output=True,
         timeout=60,
         check=False,
     )

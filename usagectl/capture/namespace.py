@@ -70,7 +70,8 @@ class Namespace:
 
     Every address leads to its sockets, and there is no other interface. Commands keep the user's
     ID, terminal and process group, and hold no capability over the namespaces. Files that are
-    `kept` from them are empty to them. At the end all that runs in it is killed.
+    `kept` from them are empty to them. Folders that are `replaced` by others, whether they are
+    there or not, are those others to them. At the end all that runs in it is killed.
 
     Raises:
         SealUnavailableError: the system refuses a step.
@@ -83,8 +84,10 @@ class Namespace:
         authority_pem: bytes,
         environment: Environment,
         kept: Sequence[Path] = (),
+        replaced: Mapping[Path, Path] | None = None,
     ) -> None:
         self._folder = folder
+        self._replaced = replaced or {}
         self._kept = kept
         self._inside = folder / "seal"
         self._own = environment.variables
@@ -168,6 +171,7 @@ class Namespace:
             "files": files,
             "mounts": mounts,
             "hidden": self.hidden,
+            "replaced": {str(each): str(other) for each, other in self._replaced.items()},
             "kept": [str(each.absolute()) for each in self._kept],
             "first_port": _first_port(),
             "nft": shutil.which("nft", path=_SYSTEM_PROGRAMS) or "",

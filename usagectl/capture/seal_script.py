@@ -181,6 +181,8 @@ def _prepare_mounts(plan: dict[str, Any]) -> None:
     inside = Path(plan["inside"])
     flags = _MS_NOSUID | _MS_NODEV
     _mount("a file system in memory", "tmpfs", str(inside), "tmpfs", flags, "mode=0755")
+    for target, source in plan["replaced"].items():
+        _replace(Path(target), Path(source))
     for name, text in plan["files"].items():
         (inside / name).write_text(text, encoding="utf-8", errors="surrogateescape")
     for name, target in plan["mounts"]:
@@ -190,6 +192,35 @@ def _prepare_mounts(plan: dict[str, Any]) -> None:
     for target in (*plan["hidden"], *plan["kept"]):
         with suppress(RefusedError):  # It is gone, or the command cannot reach it either.
             _mount("", str(empty), target, flags=_MS_BIND)
+
+
+def _replace(target: Path, source: Path) -> None:
+    """Put a folder of the run in place of another one, of which the system need have none."""
+    source.mkdir(parents=True, exist_ok=True)
+    if not target.is_dir():
+        _rebuild(next(each for each in target.parents if each.is_dir()))
+        target.mkdir(parents=True)
+    _mount(f"a folder over {target}", str(source), str(target), flags=_MS_BIND)
+
+
+def _rebuild(folder: Path) -> None:
+    """Put one in memory in place of a folder, with all that is in that: only there can more be."""
+    step = f"a folder in place of {folder}"
+    if folder == Path("/"):
+        raise RefusedError(step, errno.EBUSY)
+    before = os.open(folder, os.O_PATH)
+    with os.scandir(folder) as found:
+        entries = [(x.name, x.is_symlink(), x.is_dir(follow_symlinks=False)) for x in found]
+    _mount(step, "tmpfs", str(folder), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755")
+    for name, is_link, is_folder in entries:
+        there = folder / name
+        if is_link:
+            there.symlink_to(os.readlink(name, dir_fd=before))
+            continue
+        there.mkdir() if is_folder else there.touch()
+        covered = f"/proc/self/fd/{before}/{name}"
+        _mount(f"{there} in its place", covered, str(there), flags=_MS_BIND | _MS_REC)
+    os.close(before)
 
 
 def _bring_up(first_port: str) -> None:

@@ -134,10 +134,12 @@ def opened(
     on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
     on_refusal: Callable[[Refusal], None] = lambda _refusal: None,
     on_observed: Callable[[Observation], None] = lambda _observed: None,
+    replaced: Mapping[Path, Path] | None = None,
 ) -> Iterator[SealedCapture]:
     """Open a sealed capture; `on_arrival` is called with each request, in the recorder's thread.
 
-    So is `on_observed` with each new thing that is seen beside them.
+    So is `on_observed` with each new thing that is seen beside them. Commands find other folders
+    in place of those that are `replaced`.
 
     Raises:
         SealUnavailableError: this system refuses a step of it.
@@ -157,7 +159,11 @@ def opened(
         state_dir = make_state(folder / "state", environment.state_dir)
         namespace = stack.enter_context(
             Namespace(
-                folder, authority_pem=authority.pem, environment=environment, kept=(file.path,)
+                folder,
+                authority_pem=authority.pem,
+                environment=environment,
+                kept=(file.path,),
+                replaced=replaced,
             )
         )
         # The namespace is there before, so its commands keep the limit that they would have had.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usagectl.catalogue.versions import is_within
@@ -10,7 +11,6 @@ from usagectl.machine.environment import is_ci, is_container
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from usagectl.catalogue.entry import File, Place
     from usagectl.machine.environment import Environment
@@ -69,6 +69,22 @@ def expand(text: str, environment: Environment) -> Path | None:
     # What a variable names lies where it says; what the entry names lies below the root.
     is_literal = text.startswith("/")
     return environment.at_root(filled) if is_literal else environment.cwd / filled
+
+
+def moved(
+    files: Iterable[File], environment: Environment, version: str | None, *, below: Path
+) -> tuple[Environment, Mapping[Path, Path]]:
+    """Move the user's own files of a tool that an entry names from the root, as dlt's below /var.
+
+    Return the machine on which they lie below a folder, and the folders that stand there for
+    others. What lies in one right below the root, such as /tmp, stays.
+    """
+    paths = [path_of(file, environment, version) for file in files if file.scope == "user"]
+    named = {place.path for file in files for place in file.places if place.path[0] == "/"}
+    folders = {path.parent for path in paths if path and str(path) in named}
+    deep = [each for each in folders if each.parent != Path("/")]
+    stand_ins = {each: below / each.relative_to("/") for each in deep}
+    return (environment._replace(root=below) if deep else environment), stand_ins
 
 
 class QuickLook:

@@ -63,6 +63,8 @@ class Home:
             state_dir=self.home / ".local/state/usagectl",
             test_runner="",
         )
+        about = subject.entry.files, self.environment, subject.version
+        self.environment, self.replaced = places.moved(*about, below=root / "outside")
 
     @property
     def folders(self) -> Mapping[str, str]:
@@ -143,7 +145,7 @@ class Home:
         found = {}
         for file in self._subject.entry.files:
             path = places.path_of(file, self.environment, self._subject.version)
-            for head, folder in (("~/", self.home), ("", self.work)):
+            for head, folder in (("~/", self.home), ("", self.work), ("/", self._root / "outside")):
                 if path and path.is_relative_to(folder) and path.is_file():
                     name = f"{head}{path.relative_to(folder)}"
                     found[name] = path.read_text("utf-8", "replace")

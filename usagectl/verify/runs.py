@@ -130,7 +130,7 @@ class Bench:
             reveal=True,
             grace_seconds=_GRACE_SECONDS,
         )
-        return sealed.opened(home.environment, options)
+        return sealed.opened(home.environment, options, replaced=home.replaced)
 
     def _run_lines(
         self, sealed: SealedCapture, lines: Sequence[str], home: Home, variables: Mapping[str, str]
