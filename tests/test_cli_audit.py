@@ -72,6 +72,13 @@ def test_what_another_tool_sent_is_not_held_against_the_notice(machine: Machine)
     shown = audit(machine, "--ignore", "UC302=t.example.token:no secret")
     told = "findings in 2 events and 3 requests to hosts that the notice is not about"
     assert told in shown.stdout.splitlines()[0]
+    file = machine.cwd / "events.jsonl"
+    lines = file.read_bytes()
+    file.write_bytes(captured(machine, "t.example", {"name": "odd"}))
+    silent = audit(machine)
+    assert "searched for secrets, names and paths of this machine." in silent.stdout
+    assert "usagectl report --capture events.jsonl says" in silent.stdout
+    file.write_bytes(lines)
     words = ("replay", "--dry-run", "--file", "events.jsonl", "--to", "http://127.0.0.1:9/v1")
     plan = run_inside(machine.environment(), *words)
     assert plan.stdout.startswith("2 events would go"), plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -169,6 +170,13 @@ def test_a_host_of_many_is_of_nobody() -> None:
     assert error.hint == "usagectl capture --sealed --output out.jsonl -- CMD"
 
 
+def test_silence_of_what_was_ended_or_is_on_is_no_whole_answer() -> None:
+    """It is said in the first sentence, and by the next step."""
+    assert hosts.first_sentence(sight(killed=1)).startswith("next sent nothing until 1 process of")
+    assert "usagectl status next" in hosts.next_step(sight(quiet="next"))
+    assert hosts.next_step(sight()) == ""
+
+
 def test_the_next_step_is_one_that_helps() -> None:
     """A proxy's capture stays one; `--own` is named for what nobody knows, and not for silence."""
     for seen, expect, hint in (
@@ -192,7 +200,9 @@ def test_what_was_not_seen_is_said() -> None:
     ]
     lacks = ("no-brotli", "no-http2", "no-ipv6", "no-packets", "no-redirect", "no-zstandard")
     whole = sight(
-        ODD, HERE, NEXT, seen=seen, lacks=lacks, hidden=("/run/a", "/run/b", "/run/c"), killed=2
+        *(ODD, HERE, NEXT),
+        seen=seen, lacks=lacks, unread=1, killed=2,
+        hidden=("/run/a", "/run/b", "/run/c"),
     )
     found = {gap.code: gap.sentence for gap in hosts.gaps(whole)}
     assert found.keys() == {
@@ -208,7 +218,8 @@ def test_what_was_not_seen_is_said() -> None:
         ),
     }
     assert [each for each in found.values() if not each.endswith(".") or ".." in each] == []
-    assert found["hidden-sockets"].endswith("/run/a, /run/b and 1 more.")
+    assert found["hidden-sockets"] == "Hidden from it: 3 sockets of daemons, such as /run/a."
+    assert f"{sys.executable} -m pip install brotli " in found["no-brotli"]
     assert [gap.code for gap in hosts.gaps(sight(NEXT))] == ["no-network"]
     assert hosts.gaps(sight()) == []
     # What is not there, and was not wanted, is no gap.
@@ -350,3 +361,12 @@ def test_a_sealed_run_answers_by_host(machine: Machine) -> None:
         variables = document["data"]["variables"]
         assert ("SSL_CERT_FILE" in variables, "HOME" in variables) == (True, False)
     assert machine.run("capture", "--sealed", "--expect", "silence", "--", "/bin/true").status == 0
+    machine.install_program("turbo", "#!/bin/sh\n")  # It is on, and this run sends nothing.
+    silent = machine.run("capture", "--sealed", "--", "turbo", "--version")
+    assert "Next: turbo is on in this shell; usagectl status turbo says" in silent.stderr
+    off = machine.run("capture", "--sealed", "--", "turbo", variables={"DO_NOT_TRACK": "1"})
+    assert "Next:" not in off.stderr
+    failed = machine.run("capture", "--sealed", "--expect", "none", "--", "tool")
+    hint = "usagectl capture --expect none --sealed --own api.t.example -- tool"
+    assert failed.stderr.endswith(f"  try: {hint}\n")
+    assert machine.run(*shlex.split(hint)[1:]).status == 0

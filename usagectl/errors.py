@@ -32,6 +32,7 @@ may be secret (design, rule 3).
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -190,6 +191,11 @@ class FolderUnknownError(StateError):
             f"No folder is known for {what}: this account has no home.",
             hint=hint_of_folder(variable),
         )
+
+
+def install_line(*libraries: str) -> str:
+    """Return the command that installs libraries beside usagectl, whatever else PATH has."""
+    return f"{quote(sys.executable or 'python')} -m pip install {' '.join(libraries)}"
 
 
 class LibraryMissingError(StateError):

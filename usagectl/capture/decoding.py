@@ -118,7 +118,7 @@ def _unzstd(body: bytes) -> bytes:
 
 def _library(module: str, coding: str) -> Any:  # noqa: ANN401  (a module)
     if find_spec(module) is None:
-        message = f"it is coded with {coding}: pip install 'usagectl[capture]' reads that"
+        message = f"it is coded with {coding}, which {module} reads once it is installed"
         raise UndecodableError(message)
     return import_module(module)
 
@@ -145,7 +145,7 @@ def otlp_as_json(body: bytes, signal: str, *, is_grpc: bool) -> bytes:
         UndecodableError: the library is not installed, or the message is broken.
     """
     if find_spec("opentelemetry") is None or find_spec("opentelemetry.proto") is None:
-        message = "it is OTLP in protobuf: pip install 'usagectl[otlp]' shows what it holds"
+        message = "it is OTLP in protobuf, which opentelemetry-proto reads once it is installed"
         raise UndecodableError(message)
     from google.protobuf.json_format import MessageToJson
     from google.protobuf.message import DecodeError

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl.capture import traffic
-from usagectl.errors import count_of, quote
+from usagectl.errors import count_of, install_line, quote
 from usagectl.showing import as_data
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _TOLD_WIDTH = 25  # "12 requests, 123456 bytes"; a longer text wraps at words.
 _LEAST_PLACE_WIDTH = 32
 _LEAST_END_WIDTH = 16
 _LONGEST_HOST = 253  # RFC 1035, without the last dot.
-_MOST_SOCKETS = 2
 _READERS = {"no-http2": "HTTP/2", "no-brotli": "brotli", "no-zstandard": "zstandard"}
 
 
@@ -49,6 +48,8 @@ class Sight(NamedTuple):
         lacks: codes of what this machine has not got for a recorder.
         hidden: sockets of daemons that were hidden from the command.
         killed: how many processes had to be ended.
+        unread: how many requests had no body that could be read.
+        quiet: the tool of the command, where it is on here and no telemetry of it came.
         is_offline: whether nothing that came was passed on.
     """
 
@@ -59,6 +60,8 @@ class Sight(NamedTuple):
     lacks: Sequence[str] = ()
     hidden: Sequence[str] = ()
     killed: int = 0
+    unread: int = 0
+    quiet: str = ""
     is_offline: bool = True
 
     @property
@@ -178,7 +181,11 @@ def first_sentence(sight: Sight) -> str:
 def _silence(sight: Sight) -> str:
     if sight.mode == "proxy":
         return f"{sight.command} sent nothing to the proxy."
-    return f"{sight.command} sent nothing: no look-up, no connection, no packet."
+    silence = "no look-up, no connection, no packet"
+    if sight.killed:
+        what = count_of(sight.killed, "process", "processes")
+        return f"{sight.command} sent nothing until {what} of it had to be ended: {silence}."
+    return f"{sight.command} sent nothing: {silence}."
 
 
 def _did(row: HostTraffic) -> str:
@@ -200,7 +207,8 @@ def _what(row: HostTraffic) -> str:
 
 def show(sight: Sight, page: Page) -> None:
     """Draw the sentence, the table and what was not seen."""
-    style = "bold red" if sight.loud else "bold" if sight.traffic else "bold green"
+    is_plain = sight.traffic or sight.killed
+    style = "bold red" if sight.loud else "bold" if is_plain else "bold green"
     page.line(first_sentence(sight), style=style)
     most = sight.traffic if len(sight.traffic) <= _MOST_ROWS + 1 else sight.traffic[:_MOST_ROWS]
     _show_rows([(_what(row), place_of(row), told(row)) for row in most], page)
@@ -237,6 +245,10 @@ def next_step(sight: Sight) -> str:
     """Say what a person may do next; empty where nothing is left to do."""
     if tool := tool_of(sight.loud, sight.command):
         return f"usagectl status {tool} says which switch decides."
+    if sight.quiet:
+        return (
+            f"{sight.quiet} is on in this shell; usagectl status {sight.quiet} says when it sends."
+        )
     kept = "--output FILE keeps what it sent." if sight.loud else ""
     if host := unknown_of(sight.loud):
         return f"if CMD is for {host}, name it with --own {quote(host)}; {kept}"
@@ -264,12 +276,11 @@ def _unread(sight: Sight) -> Iterator[Gap]:
         yield Gap("tls-refused", f"{what}: the host is known, not what was to be sent.")
     if "no-http2" in sight.lacks and (found := sight.count("connection", "h2")):
         what = f"{count_of(found, 'connection')} in HTTP/2 not read"
-        yield Gap("no-http2", f"{what}: pip install 'usagectl[capture]' reads them.")
-    has_bodies = any(row.bytes for row in sight.traffic)
+        yield Gap("no-http2", f"{what}: {install_line('h2')} has them read.")
     for code in ("no-brotli", "no-zstandard"):
-        if code in sight.lacks and has_bodies:  # Else it is said at every run of a plain install.
+        if code in sight.lacks and sight.unread:  # Else it is said at every run of a plain install.
             told_of = f"Bodies packed with {_READERS[code]} are kept unread"
-            yield Gap(code, f"{told_of}: pip install 'usagectl[capture]' reads them.")
+            yield Gap(code, f"{told_of}: {install_line(_READERS[code])} has them read.")
     if found := sight.count("connection", "unknown"):
         yield Gap("unknown-protocol", f"{count_of(found, 'connection')} spoke no HTTP.")
 
@@ -294,10 +305,9 @@ def _ended(sight: Sight) -> Iterator[Gap]:
         what = count_of(sight.killed, "process", "processes")
         yield Gap("killed", f"{what} still ran and had to be ended; --grace SECONDS waits longer.")
     if sight.hidden:
-        named = ", ".join(sight.hidden[:_MOST_SOCKETS])
-        rest = len(sight.hidden) - _MOST_SOCKETS
-        more = f" and {rest} more" if rest > 0 else ""
-        yield Gap("hidden-sockets", f"Hidden from it: the sockets of daemons at {named}{more}.")
+        what = count_of(len(sight.hidden), "socket")
+        such = "of a daemon, at" if len(sight.hidden) == 1 else "of daemons, such as"
+        yield Gap("hidden-sockets", f"Hidden from it: {what} {such} {sight.hidden[0]}.")
 
 
 def _of_no_network(sight: Sight) -> Iterator[Gap]:

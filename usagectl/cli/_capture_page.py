@@ -52,6 +52,10 @@ _MOST_NUMBERS = 5
 _MOST_FIRST = 5
 _NOT_SUMS = ("observed", "by_target", "target_bytes")
 _MOST_NAMES = 3
+_OTHERS = (
+    "what is no event of LocalStack, lstk or a program that records through usagectl is not seen "
+    "here; usagectl capture --sealed sees whatever CMD tries."
+)
 _NOTED = ("mode", "status", "requests", "events", "bytes", "refused", "unstored", "hosts")
 """What the capture file says of itself: those of the answer that its lines do not tell."""
 
@@ -291,6 +295,8 @@ def show_outcome(outcome: Outcome) -> None:
         page.line("Next: with --output FILE the events are kept for usagectl audit.")
     elif kept is not None and outcome.found.findings:
         page.line(f"Next: usagectl audit {quote(kept)} says more about each finding.")
+    elif outcome.status is not None and not outcome.sums.requests:
+        page.line(f"Next: {_OTHERS}")
 
 
 def _show_sight(outcome: Outcome, sight: Sight, page: Page) -> None:

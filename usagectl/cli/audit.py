@@ -347,6 +347,8 @@ def _headline(audited: Audited) -> str:
     events, amount = _audited(audited.result), sum(totals.values())
     if not amount:
         found = audited.result.events or audited.result.other_requests or hidden
+        if audited.result.other_requests and not hidden:
+            hidden = " These were searched for secrets, names and paths of this machine."
         return f"No findings in {events}.{hidden}" if found else "There is no event to audit."
     parts = ", ".join(count_of(count, level) for level, count in totals.items() if count)
     return f"{count_of(amount, 'finding')} in {events}: {parts}.{hidden}"
@@ -423,6 +425,8 @@ def _next_step(audited: Audited) -> str:
     if audited.counting:
         rules = "usagectl audit --list-rules says what each rule means"
         return f"{rules}; usagectl disable stops events."
+    if audited.result.other_requests and audited.source != "-":
+        return f"usagectl report --capture {quote(audited.source)} says which hosts these are."
     if not audited.result.events:
         if audited.source:
             return "usagectl capture --output FILE -- CMD records what a command sends."

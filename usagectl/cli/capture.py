@@ -188,7 +188,7 @@ def _capture(
             page.judge(found),
             status,
             chosen.output,
-            _sight(cast("Recorded", run), chosen, words, name) if has_sight else None,
+            _sight(cast("Recorded", run), chosen, words, name, environment) if has_sight else None,
         )
 
 
@@ -247,7 +247,11 @@ def _opened(
 
 
 def _sight(
-    run: Recorded, chosen: Chosen, words: Sequence[str], name: Callable[[str], str]
+    run: Recorded,
+    chosen: Chosen,
+    words: Sequence[str],
+    name: Callable[[str], str],
+    environment: Environment,
 ) -> Sight:
     """Say what a recorder saw, and how it looked."""
     from usagectl.capture import hosts
@@ -256,6 +260,7 @@ def _sight(
 
     owner_of = hosts.known(own=tuple(chosen.own or ())).owner
     rows, seen = _capture_hosts.rows_shown(run.file.sums, owner_of, name)
+    is_quiet = not any(row.is_loud for row in rows)
     return _capture_hosts.Sight(
         chosen.mode,
         name(program_of(words).name) if words else "The program",
@@ -264,8 +269,20 @@ def _sight(
         lacks=run.lacks,
         hidden=run.hidden,
         killed=run.killed,
+        unread=run.file.sums.unparsed,
+        quiet=_tool_that_is_on(words, environment) if is_quiet else "",
         is_offline=chosen.sealed or chosen.offline,
     )
+
+
+def _tool_that_is_on(words: Sequence[str], environment: Environment) -> str:
+    """Name the tool that a command is, if its telemetry is on here; else empty."""
+    from usagectl import consent
+    from usagectl.cli._capture_expectations import entries_of
+
+    names = [each.name for each in entries_of(words)]
+    verdicts = consent.evaluate(environment, names) if names else ()
+    return next((each.tool for each in verdicts if each.telemetry == "on"), "")
 
 
 def _warn_of_address(options: Options) -> None:

@@ -259,6 +259,9 @@ def draw(report: Report, sentence: str) -> None:
     """Draw the answer in a sentence, the table, and what bad rows rest on."""
     page = _output.new_page()
     page.line(sentence, "bold")
+    if variables := report.subject.verify.variables:
+        named = ", ".join(f"{name}={quote(value)}" for name, value in variables.items())
+        page.line(f"Each time it was run with {named}, as its entry has it.")
     page.line()
     head = ("switch", "value", "expected", "came", "verdict")
     styles = {"breaks": "red", "not-proved": "yellow", "quieter": "yellow"}

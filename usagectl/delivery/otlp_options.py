@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from usagectl.delivery.requests import PemFile, Tls
 from usagectl.endpoint import OTLP_FILES
-from usagectl.errors import UsageError
+from usagectl.errors import UsageError, install_line
 from usagectl.sensitive import MASK
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class OtlpUnavailableError(UsageError):
             hint = f"export OTEL_EXPORTER_OTLP_LOGS_PROTOCOL={encoding}"
         else:
             reason = "the library opentelemetry-proto is not installed, or too old"
-            hint = "python -m pip install 'usagectl[otlp]'"
+            hint = install_line("opentelemetry-proto")
         super().__init__(f"{name} asks for {value}: {reason}.", hint=hint)
 
 
