@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.catalogue import wording
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from usagectl.catalogue.entry import Entry, Remark, SwitchRule
+
+
+_BEYOND_A_LINE = re.compile(r"[{\n;&]|^(python run|timeout )|.{100}")
+"""What of a command cannot be typed as it stands: files of a verification, values, programs."""
 
 
 class Section(NamedTuple):
@@ -37,6 +42,8 @@ def _sends(entry: Entry, _version: str | None) -> Iterator[tuple[str, ...]]:
     for name, member in zip(names, members, strict=True):
         if text := getattr(entry, member):
             yield (name, text)
+    if commands := [each for each in entry.verify.commands if not _BEYOND_A_LINE.search(each)]:
+        yield ("sends with", "; ".join(commands))
     yield from (("part", f"{name}: {text}") for name, text in entry.parts.items())
 
 
