@@ -68,3 +68,17 @@ def test_what_people_write_is_read(tmp_path: Path) -> None:
     ):
         file.write_text(text)
         assert toml.read(file, limit=MAX_BYTES) == tomllib.loads(text)
+
+
+def test_what_is_written_reads_back_as_it_was() -> None:
+    """A value comes back from TOML whatever its texts and names hold; a plain name stands bare."""
+    wrong = []
+    for value in (
+        {"requests": 0, "variables": {"A-b_1": "\x7f\x00\n\"'\\", "ä b": "é\u2028😀"}, "": {}},
+        ["x", ["y", True], []],
+        1.5,
+    ):
+        found = tomllib.loads(f"a = {toml.to_text(value)}")["a"]
+        wrong += [] if found == value else [(value, found)]
+    assert wrong == []
+    assert toml.to_text({"A-b": 1, "a.b": [True]}) == '{ A-b = 1, "a.b" = [true] }'
