@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +11,7 @@ from usagectl.capture.hosts import Hosts
 from usagectl.capture.running import Ended, run_words
 from usagectl.errors import StateError
 from usagectl.verify.homes import Home
-from usagectl.verify.traffic import Sent, Traffic, is_telemetry, telemetry_of
+from usagectl.verify.traffic import Sent, Traffic, telemetry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -126,7 +125,7 @@ class Bench:
 
         options = capture.Options(
             answer=answer,
-            is_meant=partial(is_telemetry, self._hosts),
+            is_meant=self._hosts.is_telemetry,
             reveal=True,
             grace_seconds=_GRACE_SECONDS,
         )

@@ -51,7 +51,7 @@ def telemetry_of(traffic: Traffic, hosts: Hosts) -> Sent:
     requests = {
         each.request: f"{each.method} {each.host}{each.path.partition('?')[0]}"
         for each in traffic.captured
-        if is_telemetry(hosts, each.host, each.path)
+        if hosts.is_telemetry(each.host, each.path)
     }
     asked = {each.host for each in traffic.captured}  # Of these the requests tell more.
     seen = [each for each in traffic.observed if not each.observation.is_own]
@@ -60,7 +60,7 @@ def telemetry_of(traffic: Traffic, hosts: Hosts) -> Sent:
     lines = []
     for what, times, _ in seen:
         is_refused = what.kind == "tls-refused"
-        if (is_refused or what.host not in asked) and is_telemetry(hosts, what.host):
+        if (is_refused or what.host not in asked) and hosts.is_telemetry(what.host):
             counts["tls-refused" if is_refused else ""] += times
             lines.append(f"{what.kind} {what.host} {what.detail}".rstrip())
     refused = counts["tls-refused"]
@@ -69,16 +69,8 @@ def telemetry_of(traffic: Traffic, hosts: Hosts) -> Sent:
         refused,
         0 if requests or refused else counts[""],
         _bounded([*dict.fromkeys(requests.values() or lines)]),
-        tuple(sorted(each for each in others if each and not is_telemetry(hosts, each))),
+        tuple(sorted(each for each in others if each and not hosts.is_telemetry(each))),
     )
-
-
-def is_telemetry(hosts: Hosts, host: str, path: str = "") -> bool:
-    """True if a host takes telemetry; a path that no entry knows counts there too."""
-    owner = hosts.owner(host, path)
-    if not hosts.knows_telemetry:
-        return owner.kind != "loopback"
-    return owner.is_telemetry or (owner.kind == "unknown" and hosts.owner(host).is_telemetry)
 
 
 def _bounded(lines: list[str]) -> tuple[str, ...]:
