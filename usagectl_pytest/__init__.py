@@ -189,9 +189,9 @@ class UsageCapture:
             if not done.is_late:
                 opened.wait_for_late()
             opened.finish()
-            self._sealed_events += capture.load(opened.file.path)
-            for each, _, _ in opened.file.sums.observed:
-                self._traces += [] if each.is_own else [f"{each.kind} {each.host} {each.detail}"]
+            captured, observed = opened.traffic
+        self._sealed_events += captured
+        self._traces += [each.observation.text for each in observed]
         if done.is_late:
             raise subprocess.TimeoutExpired(command, seconds, done.stdout, done.stderr)
         out, err = (each.decode("utf-8", "replace") for each in (done.stdout, done.stderr))

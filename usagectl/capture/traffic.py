@@ -1,4 +1,4 @@
-"""What a recorder saw of a command, by host: whose it is, look-ups, connections, requests."""
+"""What a recorder saw of a command: all of it, and by host whose it is and how much went there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from usagectl.capture.file import Sums
-    from usagectl.capture.observations import Observation
+    from usagectl.capture.observations import Observation, Seen
+    from usagectl.capture.records import Captured
 
 KINDS = (
     *("telemetry", "errors", "unknown"),
@@ -41,6 +42,13 @@ COUNTED = {
 
 COUNTS = ("look_ups", "connections", "requests", "bytes", "tls_refused", "packets")
 """The members of a row that are counts, in their order."""
+
+
+class Traffic(NamedTuple):
+    """Everything that a command tried to send to another machine."""
+
+    captured: tuple[Captured, ...] = ()  # Its events, and its requests without one.
+    observed: tuple[Seen, ...] = ()  # What else was seen.
 
 
 class Owner(Protocol):
