@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from usagectl.capture import Captured
-    from usagectl.verify.traffic import Traffic
+    from usagectl.capture.traffic import Traffic
 
 PLACES = {
     "value": "what was typed for {value}",
