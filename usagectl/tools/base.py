@@ -93,6 +93,19 @@ class Installation(Value):
         """True if the tool is on this machine, or was used on it."""
         return self.installed or self.trace is not None
 
+    @property
+    def node_modules(self) -> Path | None:
+        """The folder of npm packages that the tool lies in; None for another kind of tool."""
+        around = self.packages or self.executable or Path()
+        return next((each for each in around.parents if each.name == "node_modules"), None)
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """The folders in which its programs are, to stand first on PATH."""
+        modules, executable = self.node_modules, self.executable
+        folders = modules and modules / ".bin", executable and executable.parent
+        return tuple(each for each in folders if each)
+
 
 class PartReading(Value):
     """Everything that one part of a tool would look at before it sends."""

@@ -73,7 +73,7 @@ class Home:
         entry, known = self._subject.entry, given.variables
         switches = {name for rule in entry.switches for name in rule.variables}
         secret = canaries.filled(canaries.VARIABLES, self._planted)
-        folders = [*map(str, self._subject.programs), known.get("PATH", os.defpath)]
+        folders = [*map(str, self._subject.installation.programs), known.get("PATH", os.defpath)]
         return {
             **{name: known[name] for name in _HANDED_ON if name in known},
             **{name: text for name, text in secret.items() if name not in switches},
@@ -96,7 +96,8 @@ class Home:
         secret = canaries.filled(canaries.FILES, self._planted)
         for name, text in {**secret, **entry.consent, **entry.verify.files}.items():
             self._write(places.expand(name, self.environment), self.fill(text).encode())
-        if (modules := self._subject.node_modules) and not (self.work / modules.name).exists():
+        modules = self._subject.installation.node_modules
+        if modules and not (self.work / modules.name).exists():
             (self.work / modules.name).symlink_to(modules)
 
     def fill(self, text: str) -> str:

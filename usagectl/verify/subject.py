@@ -65,19 +65,6 @@ class Subject(NamedTuple):
         program = next(iter(self.entry.detect.executables), "")
         return self.verify.silent or tuple(f"{program} {each}" for each in ("--help", "--version"))
 
-    @property
-    def node_modules(self) -> Path | None:
-        """The folder of npm packages that the tool lies in; None for another kind of tool."""
-        around = self.installation.packages or self.installation.executable or Path()
-        return next((each for each in around.parents if each.name == "node_modules"), None)
-
-    @property
-    def programs(self) -> tuple[Path, ...]:
-        """The folders in which its programs are, to stand first on PATH."""
-        modules, executable = self.node_modules, self.installation.executable
-        folders = modules and modules / ".bin", executable and executable.parent
-        return tuple(each for each in folders if each)
-
 
 def find(name: str, environment: Environment) -> Subject:
     """Return a tool of the catalogue by its name, or the one that an author's file describes.
