@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from usagectl import consent
 from usagectl.catalogue.entry import Entry
+from usagectl.tools import places
 from usagectl.tools.base import Installation
 from usagectl.tools.catalogued import Catalogued, representatives
 
@@ -193,6 +194,42 @@ def test_releases(machine: Machine) -> None:
             wrong.append((version, installed, variables, found.telemetry, is_doubtful))
     assert wrong == []
     assert representatives(entry_of("")) == ["3.0"]
+
+
+MACHINES = """
+[[file]]
+name = "conf"
+format = "json"
+places = [{ path = "/etc/tool.json", when = ["not-container"] }]
+
+[[switch]]
+variables = ["ROOTS"]
+when = ["root"]
+off = { form = "set" }
+
+[[switch]]
+variables = ["NEW"]
+versions = ">=2"
+off = { form = "set" }
+"""
+
+
+def test_machines(machine: Machine) -> None:
+    """A switch of another machine or release is not asked; what tells machines apart is named."""
+    entry = entry_of(MACHINES)
+    found = {}
+    for uid in (0, 1000):
+        given = machine.environment(uid=uid)
+        asked = [
+            [rule.variables[0] for rule in places.heeded(entry, given, version)]
+            for version in ("1.0", "2.0")
+        ]
+        found[uid] = (*asked, places.conditions_of(entry, given))
+    assert found == {0: (["ROOTS"], ["ROOTS", "NEW"], ("root",)), 1000: ([], ["NEW"], ())}
+    (machine.root / ".dockerenv").touch()
+    in_container = machine.environment(uid=0)._replace(variables={"CI": "true"})
+    assert places.conditions_of(entry, in_container) == ("root", "container", "ci")
+    assert places.conditions_of(entry_of(""), in_container) == ("ci",)
 
 
 FILES = """

@@ -114,6 +114,12 @@ class SwitchRule(Value):
     how: How | None = None
     note: str = ""  # What a person should know of it.
 
+    @property
+    def known_values(self) -> tuple[object, ...]:
+        """Every value that its tests name: those for off first, then on, then local."""
+        tests = (self.off, self.on, self.local)
+        return tuple(value for test in tests if test for value in test.values)
+
 
 class Command(Value):
     """The tool's own command or option that switches it off."""

@@ -11,7 +11,6 @@ import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.catalogue.versions import is_within
 from usagectl.errors import FileUnwritableError, StateError, quote
 from usagectl.machine import file_errors, files, owners
 from usagectl.tools import editing, file_values, forms, places, undoing
@@ -99,9 +98,8 @@ def _targets(entry: Entry, asked: Asked) -> Iterator[Target]:
     environment, version = asked.environment, asked.version
     wanted: tuple[Scope, ...] = ("project", "user") if asked.project else ("user",)
     for scope in wanted:
-        for rule in entry.switches:
-            is_heeded = is_within(version, rule.versions) and places.holds(rule.when, environment)
-            if not rule.file or not is_heeded or rule.reach != "own":
+        for rule in places.heeded(entry, environment, version):
+            if not rule.file or rule.reach != "own":
                 continue
             file = entry.file(rule.file)
             path = places.path_of(file, environment, version)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from usagectl.catalogue.entry import File, Place
+    from usagectl.catalogue.entry import Entry, File, Place, SwitchRule
     from usagectl.machine.environment import Environment
 
 _SYSTEMS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
@@ -56,6 +56,23 @@ def as_at(file: File, path: Path) -> File:
 def holds(conditions: Iterable[str], environment: Environment) -> bool:
     """True if every condition of an entry holds here, such as `root` or `container`."""
     return all(_CONDITIONS[each](environment) for each in conditions)
+
+
+def heeded(entry: Entry, environment: Environment, version: str) -> list[SwitchRule]:
+    """List the switches of an entry that a release asks on this machine, in its order."""
+    return [
+        rule
+        for rule in entry.switches
+        if is_within(version, rule.versions) and holds(rule.when, environment)
+    ]
+
+
+def conditions_of(entry: Entry, environment: Environment) -> tuple[str, ...]:
+    """Name what this machine is, as far as an entry tells such machines apart; CI always."""
+    told: set[str] = {each for rule in entry.switches for each in rule.when}
+    told |= {each for file in entry.files for place in file.places for each in place.when}
+    told = {"ci", *(each.removeprefix("not-") for each in told)}
+    return tuple(each for each in _CONDITIONS if each in told and holds([each], environment))
 
 
 def expand(text: str, environment: Environment) -> Path | None:

@@ -158,12 +158,7 @@ class Home:
 
     def conditions(self) -> tuple[str, ...]:
         """Name what this machine is, as far as the entry tells such machines apart."""
-        entry = self._subject.entry
-        told: set[str] = {each for rule in entry.switches for each in rule.when}
-        told |= {each for file in entry.files for place in file.places for each in place.when}
-        told = {"ci", *(each.removeprefix("not-") for each in told)}
-        known = [name for name in ("root", "container", "ci") if name in told]
-        return tuple(name for name in known if places.holds([name], self.environment))
+        return places.conditions_of(self._subject.entry, self.environment)
 
     def _tool(self) -> Tool:
         entry = self._subject.entry

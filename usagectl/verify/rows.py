@@ -9,7 +9,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl.catalogue.versions import is_within
 from usagectl.errors import InvalidValueError
 from usagectl.tools import places
 from usagectl.tools.editing import TYPED, as_text
@@ -102,11 +101,7 @@ def plan(
 def _switches(subject: Subject, environment: Environment, *, quick: bool) -> Iterator[Row]:
     """Yield every switch with every value: variables, what `disable` writes, files, commands."""
     entry = subject.entry
-    rules = [
-        rule
-        for rule in entry.switches
-        if is_within(subject.version, rule.versions) and places.holds(rule.when, environment)
-    ]
+    rules = places.heeded(entry, environment, subject.version)
     tried = dict.fromkeys(_variables(entry, rules, quick=quick))
     yield from (Row("switch", name, value, {name: value}) for name, value in tried)
     if entry.module or any(rule.file for rule in rules):
@@ -140,14 +135,9 @@ def _texts(rule: SwitchRule, *, quick: bool) -> Iterator[str]:
         yield as_text(rule.write)
     if quick:
         return
-    yield from (each for each in _documented(rule) if isinstance(each, str))
+    yield from (each for each in rule.known_values if isinstance(each, str))
     if rule.reach != "ci":
         yield from ODD
-
-
-def _documented(rule: SwitchRule) -> Iterator[object]:
-    for test in (rule.off, rule.on, rule.local):
-        yield from test.values if test else ()
 
 
 def _edits(entry: Entry, rule: SwitchRule, *, is_alone: bool) -> Iterator[Row]:
@@ -163,7 +153,7 @@ def _edits(entry: Entry, rule: SwitchRule, *, is_alone: bool) -> Iterator[Row]:
     if file.format == "marker":
         yield Row("switch", name, "present", edit=Edit(rule, ""))
         return
-    given = [rule.write, rule.write_on, *_documented(rule), _ODD_IN_FILE]
+    given = [rule.write, rule.write_on, *rule.known_values, _ODD_IN_FILE]
     values = {shown_value(each): each for each in given if each is not None}
     for text, value in values.items():
         yield Row("switch", name, text, edit=Edit(rule, value))
