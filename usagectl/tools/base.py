@@ -56,6 +56,9 @@ RANK: Mapping[str, int] = {"off": 0, "local": 1, "unknown": 2, "on": 3}
 Wish = Literal["off", "undo", "on"]
 """What switching is asked for: off, back to what was before disable, or on whatever was before."""
 
+BREAKS = "value-breaks-tool"
+"""The code of the caution that a tool stops at the value of a switch."""
+
 LOCALSTACK_ENDPOINT = "https://analytics.localstack.cloud/v1"
 """Where LocalStack's clients post when nothing else is set (facts, part 1)."""
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 _HANDED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "JAVA_HOME")
 """Variables that programs need to start; a run gets no other of this person's."""
 
-BREAKS = "value-breaks-tool"
-
 
 class OutsideError(StateError):
     """A file of the tool lies outside of the folders of a run, or nowhere."""
@@ -153,8 +151,7 @@ class Home:
     def verdict(self) -> str:
         """Return what `consent` says of the tool in this home; of several parts, of the first."""
         found = consent.evaluate_tool(self.environment, self._tool(), is_named=True)[0]
-        is_broken = any(each.code == BREAKS and each.level == "error" for each in found.cautions)
-        return "breaks" if is_broken else found.telemetry
+        return "breaks" if found.is_broken else found.telemetry
 
     def conditions(self) -> tuple[str, ...]:
         """Name what this machine is, as far as the entry tells such machines apart."""
