@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from usagectl import consent
 from usagectl.errors import StateError
+from usagectl.tools import catalogued_switching as switching
 from usagectl.tools import places
 from usagectl.tools.catalogued import Catalogued
-from usagectl.tools.editing import Syntax, edit
 from usagectl.tools.registry import select
 from usagectl.verify import canaries
 from usagectl.verify.subject import filled
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from usagectl.catalogue.entry import File, SwitchRule
+    from usagectl.catalogue.entry import SwitchRule
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Tool
+    from usagectl.tools.catalogued_switching import Target
     from usagectl.verify.rows import Edit, Row
     from usagectl.verify.subject import Subject
 
@@ -110,8 +111,8 @@ class Home:
         """
         if wanted.rule is None:
             return not self._tool().switch(self.environment, "off", dry_run=True, project=True)
-        _, path = self._file(wanted.rule)
-        return not path.exists() and any(need.write is None for need in wanted.rule.needs)
+        is_there = self._target(wanted.rule).path.exists()
+        return not is_there and any(need.write is None for need in wanted.rule.needs)
 
     def apply(self, wanted: Edit) -> None:
         """Write to the tool's own file.
@@ -125,17 +126,18 @@ class Home:
                 self._refuse_outside(change.file)
             tool.switch(self.environment, "off", dry_run=False, project=True)
         else:
-            file, path = self._file(wanted.rule)
-            self._write(path, wanted.broken.encode() or _edited(wanted.rule, wanted, file, path))
+            target = self._target(wanted.rule)
+            data = target.path.read_bytes() if target.path.is_file() else None
+            text = wanted.broken.encode() or switching.with_value(target, data, wanted.value)
+            self._write(target.path, text)
 
-    def _file(self, rule: SwitchRule) -> tuple[File, Path]:
-        """Return the file of a switch in the form that it has here, and where it lies."""
-        file = self._subject.entry.file(rule.file)
-        about = file, self.environment, self._subject.version
-        path = places.path_of(*about) or places.path_to_make(*about)
-        if path is None:
-            raise OutsideError(file.name)
-        return places.as_at(file, path), path
+    def _target(self, rule: SwitchRule) -> Target:
+        """Return where a switch stands, or would stand, in a file of this home."""
+        entry, version = self._subject.entry, self._subject.version
+        target = switching.target_of(entry, rule, self.environment, version)
+        if target is None:
+            raise OutsideError(rule.file)
+        return target
 
     def texts(self) -> dict[str, str]:
         """Read the tool's own files below home and project, by the path that an entry writes."""
@@ -173,14 +175,3 @@ class Home:
         if path is None or not path.parent.resolve().is_relative_to(self._root):
             raise OutsideError(path or "That")
         return path
-
-
-def _edited(rule: SwitchRule, wanted: Edit, file: File, path: Path) -> bytes:
-    """Return a file with a switch set, and what the switch needs beside it."""
-    data = path.read_bytes() if path.is_file() and file.format != "marker" else b""
-    if file.format != "marker":
-        needed = [(need.key, need.write) for need in rule.needs if need.write is not None]
-        syntax = Syntax(file.format, file.dialect)
-        for key, value in (*needed, (rule.key, wanted.value)):
-            data = edit(path, syntax, data or None, file.path_to(tuple(key)), value)
-    return data
