@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import catalogue
 from usagectl.catalogue import authored
+from usagectl.catalogue.wording import way_to_install
 from usagectl.errors import UnknownToolError, UsagectlError
 from usagectl.machine import inventory
 from usagectl.tools import detection
@@ -88,7 +88,7 @@ def find(name: str, environment: Environment) -> Subject:
     found = _installation(entry, environment, folder)
     # A library has no program; of a tool that has, a file that its use left behind runs nothing.
     if not (found.executable if entry.detect.executables else found.installed):
-        raise CommandNotHereError(entry.title, hint=_way_to_install(entry))
+        raise CommandNotHereError(entry.title, hint=way_to_install(entry))
     return Subject(entry, found, folder)
 
 
@@ -103,16 +103,3 @@ def _installation(entry: Entry, environment: Environment, folder: Path) -> Insta
 def filled(text: str, folder: Path, value: str = "{value}") -> str:
     """Put the folder of the file and the typed value in their places."""
     return text.replace("{here}", str(folder)).replace("{value}", value)
-
-
-def _way_to_install(entry: Entry) -> str:
-    """Return the command that installs a tool, where its packages are known."""
-    words = {"npm": "npm install", "python": "python -m pip install"}
-    packages = entry.verify.packages or {"npm": entry.detect.npm, "python": entry.detect.python}
-    ways = [
-        f"{words[kind]} {' '.join(map(shlex.quote, names))}"
-        for kind, names in packages.items()
-        if names and kind in words
-    ]
-    program = next(iter(entry.detect.executables), entry.name)
-    return " && ".join(ways) or f"command -v {shlex.quote(program)}"
