@@ -47,12 +47,6 @@ class Result(NamedTuple):
         return "sends as said" if is_sending else _WORDS[self.verdict]
 
     @property
-    def text(self) -> str:
-        """The result in lines for a person."""
-        lines = (f"expected: {self.expected}", f"came: {self.came}", self.why, *self.evidence)
-        return "\n  ".join([f"{self.row.name}: {self.words}", *filter(None, lines)])
-
-    @property
     def is_bad(self) -> bool:
         """True if the row does not show what has to be shown."""
         return self.verdict in ("breaks", "not-proved")
