@@ -1,18 +1,14 @@
 """Canaries: texts that must not be sent, their places, and the search for them.
 
 Each is drawn at random and stands in one place alone, so that a text which is found names
-its place. The search knows what programs make of a text: upper case, base64, hexadecimal,
-percent signs, JSON escapes, hashes.
+its place, whatever the program made of it.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
 
+from usagectl.audit.disguises import Disguises
 from usagectl.capture.decoding import UndecodableError, decode
 from usagectl.events.reading import BESIDE
 
@@ -62,11 +58,6 @@ FILES = {
 
 _LETTERS = "abcdefghijkmnop"
 _LENGTH = 14
-_HASHES = ("md5", "sha1", "sha256", "sha512")
-_HASH_DIGITS = 12
-"""LocalStack's clients cut a digest to this many; shorter ones are found by chance."""
-
-_ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
 _GZIP = b"\x1f\x8b"
 
 
@@ -92,49 +83,15 @@ def search(
     searched. `folders` are the paths whose last parts are the canaries `home` and `work`.
     """
     wholes = {**filled(_WHOLES, planted), **folders}
-    needles = [
-        (name, form, needle)
-        for name, text in planted.items()
-        for form, needle in _forms(text, wholes.get(name, text))
-    ]
+    wanted = Disguises((name, (text, wholes.get(name, text))) for name, text in planted.items())
     found: dict[tuple[str, str], str] = {}
     unreadable = 0
     for where, data in _parts(traffic):
-        if data is None:
-            unreadable += 1
-            continue
-        looks = _readings(data)
-        for name, form, needle in needles:
-            if (name, where) not in found and any(needle in look for look in looks):
-                found[name, where] = form
+        unreadable += data is None
+        for name, form in wanted.search(data or b""):
+            found.setdefault((name, where), form)
     told = [f"{PLACES[name]}, {form}, in {where}" for (name, where), form in found.items()]
     return told, unreadable
-
-
-def _forms(text: str, whole: str) -> Iterator[tuple[str, bytes]]:
-    """Yield what a program may make of a text, in the letters that `_readings` has."""
-    data = text.encode()
-    yield "as it is", data
-    yield "in hexadecimal", data.hex().encode()
-    for shift in range(3):
-        coded = base64.b64encode(b"\0" * shift + data).rstrip(b"=")
-        # The first characters and the last one hold bits of the neighbours.
-        cut = coded[(0, 2, 3)[shift] : -1]
-        yield "in base64", cut
-        yield "in base64", cut.replace(b"+", b"-").replace(b"/", b"_")
-    for each in (data, whole.encode()):
-        for name in _HASHES:
-            digest = hashlib.new(name, each, usedforsecurity=False).digest()
-            yield f"as its {name} hash", digest.hex()[:_HASH_DIGITS].encode()
-            yield f"as its {name} hash", base64.b64encode(digest)[:_HASH_DIGITS]
-
-
-def _readings(data: bytes) -> set[bytes]:
-    """Return the bytes as they are and decoded, each in small letters too."""
-    escaped = _ESCAPE.sub(lambda match: chr(int(match[1], 16)).encode("utf-8", "replace"), data)
-    once = unquote_to_bytes(escaped)
-    readings = {data, escaped, once, unquote_to_bytes(once)}
-    return readings | {each.lower() for each in readings}
 
 
 def _parts(traffic: Traffic) -> Iterator[tuple[str, bytes | None]]:
