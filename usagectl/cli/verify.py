@@ -114,7 +114,7 @@ def verify(
             f"Running {subject.entry.title} {len(rows)} times or so; nothing leaves this machine."
         )
         _output.print_remark(told)
-    for need in () if invocation.as_json else subject.verify.needs:
+    for need in () if invocation.as_json else subject.entry.verify.needs:
         _output.print_remark(f"{subject.entry.title} needs {need} for all that it sends.")
     with _keeping(keep) as kept:
         trials = Trials(subject, environment, keep=kept)
@@ -180,7 +180,7 @@ def failures_of(report: Report, name: str) -> list[UsagectlError]:
     from usagectl.verify.subject import filled
 
     subject, title = report.subject, report.subject.entry.title
-    command = filled(subject.verify.commands[0], subject.folder, "value")
+    command = filled(subject.entry.verify.commands[0], subject.folder, "value")
     shown = f"usagectl capture --sealed -- {command}"
     every = report.results
     broken = [each for each in every if each.verdict == "breaks"]
@@ -221,7 +221,7 @@ def data_of(report: Report, block: dict[str, Any]) -> dict[str, object]:
         "version": version_of(report) or "unknown",
         "rows": [_row_data(each) for each in report.results],
         "other_hosts": list(report.others),
-        "needs": list(subject.verify.needs),
+        "needs": list(subject.entry.verify.needs),
         "evidence": block,
     }
 

@@ -93,7 +93,9 @@ def plan(
     values = Row("values", "typed values")
     if switches:
         return (ON, *(row for row in found if row.switch in switches))
-    silent = [Row("silent", "silent", words, words=words) for words in subject.silent]
+    silent = [
+        Row("silent", "silent", words, words=words) for words in subject.entry.silent_commands
+    ]
     delays = [Row("delay", "dead endpoint", answer) for answer in DEAD if not quick]
     return (ON, *found, *silent, values, *delays)
 

@@ -15,7 +15,7 @@ from usagectl.tools import detection
 from usagectl.tools.base import Installation
 
 if TYPE_CHECKING:
-    from usagectl.catalogue.entry import Entry, Verify
+    from usagectl.catalogue.entry import Entry
     from usagectl.machine.environment import Environment
 
 
@@ -53,17 +53,6 @@ class Subject(NamedTuple):
     def version(self) -> str:
         """The release that is here, as far as that is known."""
         return self.installation.version or self.entry.version
-
-    @property
-    def verify(self) -> Verify:
-        """How it is run."""
-        return self.entry.verify
-
-    @property
-    def silent(self) -> tuple[str, ...]:
-        """The command lines that must never send."""
-        program = next(iter(self.entry.detect.executables), "")
-        return self.verify.silent or tuple(f"{program} {each}" for each in ("--help", "--version"))
 
 
 def find(name: str, environment: Environment) -> Subject:

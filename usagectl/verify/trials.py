@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from usagectl.verify.rows import Row
     from usagectl.verify.subject import Subject
 
-DEFAULT_SECONDS = 120.0
-DEFAULT_DELAY_SECONDS = 1.0
 _GRACE_SECONDS = 10.0
 
 
@@ -110,7 +108,7 @@ class Trials:
 
     def _dead(self, row: Row) -> Result:
         """Measure with a dead endpoint; what seems bad is tried again: others may be to blame."""
-        limit = self._subject.verify.delay_seconds or DEFAULT_DELAY_SECONDS
+        limit = self._subject.entry.verify.delay_seconds
         tried: list[Ran] = []
         while True:
             if len(self._live) <= len(tried):
@@ -145,8 +143,8 @@ class Trials:
 
     def _prepare(self, row: Row, home: Home) -> str:
         """Do what comes before and is not recorded; return why that cannot be done."""
-        commands, variables = self._subject.verify.commands, home.environment.variables
-        lines = self._subject.verify.prepare
+        commands, variables = self._subject.entry.verify.commands, home.environment.variables
+        lines = self._subject.entry.verify.prepare
         ended = self._unrecorded(lines, home, variables) if lines else Ended()
         if row.has_waiting:  # With telemetry on and nobody there, so that events may be kept.
             on = {name: text for name, text in variables.items() if name not in row.variables}
@@ -162,7 +160,7 @@ class Trials:
             return self._run_lines(sealed, lines, home, variables)
 
     def _measure(self, row: Row, home: Home, answer: str, before: Mapping[str, str]) -> Ran:
-        commands = [row.words] if row.words else self._subject.verify.commands
+        commands = [row.words] if row.words else self._subject.entry.verify.commands
         variables = home.environment.variables
         with self._sealed(home, answer) as sealed:
             if row.before and not row.sends_before:
@@ -195,5 +193,5 @@ class Trials:
         """Run command lines one after another; the status is that of the last that failed."""
         shells = [f"( {home.fill(line)}\n) || status=$?" for line in lines]
         words = ["sh", "-c", "\n".join(["status=0", *shells, "exit $status"])]
-        seconds = float(self._subject.verify.seconds or DEFAULT_SECONDS)
+        seconds = self._subject.entry.verify.seconds
         return run_words(sealed.namespace, words, variables, cwd=home.work, seconds=seconds)
