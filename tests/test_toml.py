@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,6 +78,8 @@ def test_what_is_written_reads_back_as_it_was() -> None:
         {"requests": 0, "variables": {"A-b_1": "\x7f\x00\n\"'\\", "ä b": "é\u2028😀"}, "": {}},
         ["x", ["y", True], []],
         1.5,
+        datetime(2026, 11, 29, 18, 30, 0, 1, tzinfo=UTC),
+        [date(2026, 11, 29), time(18, 30)],
     ):
         found = tomllib.loads(f"a = {toml.to_text(value)}")["a"]
         wrong += [] if found == value else [(value, found)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, time
 from typing import TYPE_CHECKING
 
 from usagectl.errors import FileCorruptError
@@ -54,7 +55,7 @@ def _is_excessive(line: bytes) -> bool:
 
 
 def to_text(value: object) -> str:
-    """Write a text, a number, a truth value, a list or an inline table in one line.
+    """Write a text, a number, a truth value, a date, a list or an inline table in one line.
 
     JSON's texts are TOML's as well, but for the escape of DEL.
     """
@@ -63,6 +64,8 @@ def to_text(value: object) -> str:
         return f"{{ {members} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(to_text, value))}]"
+    if isinstance(value, date | time):
+        return value.isoformat()
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

@@ -51,6 +51,7 @@ class Home:
     ) -> None:
         self.home = root / "home" / planted["home"]
         self.work = root / "work" / planted["work"]
+        self.folders = {"home": str(self.home), "work": str(self.work)}  # By their canaries.
         self._root = root
         self._subject = subject
         self._planted = planted
@@ -62,11 +63,6 @@ class Home:
             state_dir=self.home / ".local/state/usagectl",
             test_runner="",
         )
-
-    @property
-    def folders(self) -> Mapping[str, str]:
-        """The paths of home and project, by the canaries that are their last parts."""
-        return {"home": str(self.home), "work": str(self.work)}
 
     def _variables(self, given: Environment) -> dict[str, str]:
         entry, known = self._subject.entry, given.variables
@@ -154,10 +150,6 @@ class Home:
         """Return what `consent` says of the tool in this home; of several parts, of the first."""
         found = consent.evaluate_tool(self.environment, self._tool(), is_named=True)[0]
         return "breaks" if found.is_broken else found.telemetry
-
-    def conditions(self) -> tuple[str, ...]:
-        """Name what this machine is, as far as the entry tells such machines apart."""
-        return places.conditions_of(self._subject.entry, self.environment)
 
     def _tool(self) -> Tool:
         entry = self._subject.entry

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl.errors import InvalidValueError
+from usagectl.machine import toml
 from usagectl.tools import places
 from usagectl.tools.editing import TYPED, as_text
 
@@ -156,15 +157,8 @@ def _edits(entry: Entry, rule: SwitchRule, *, is_alone: bool) -> Iterator[Row]:
         yield Row("switch", name, "present", edit=Edit(rule, ""))
         return
     given = [rule.write, rule.write_on, *rule.known_values, _ODD_IN_FILE]
-    values = {shown_value(each): each for each in given if each is not None}
+    values = {toml.to_text(each): each for each in given if each is not None}
     for text, value in values.items():
         yield Row("switch", name, text, edit=Edit(rule, value))
     if file.format in _CAN_BREAK:
         yield Row("switch", name, "broken file", edit=Edit(rule, broken=_BROKEN))
-
-
-def shown_value(value: object) -> str:
-    """Show a value of a file with its type, as JSON does."""
-    import json
-
-    return json.dumps(value, ensure_ascii=False, default=str)

@@ -12,6 +12,7 @@ from usagectl import capture
 from usagectl.capture.hosts import Hosts
 from usagectl.capture.running import Ended, run_words
 from usagectl.errors import StateError
+from usagectl.tools import places
 from usagectl.verify import canaries, verdicts
 from usagectl.verify.homes import Home
 from usagectl.verify.rows import ON
@@ -165,7 +166,8 @@ class Trials:
         with self._sealed(home, answer) as sealed:
             if row.before and not row.sends_before:
                 self._run_lines(sealed, [row.before], home, variables)
-            expected, conditions = home.verdict(), home.conditions()
+            expected = home.verdict()
+            conditions = places.conditions_of(self._subject.entry, home.environment)
             written = {n: text for n, text in home.texts().items() if before.get(n) != text}
             ended = self._run_lines(sealed, commands, home, variables)
             if answer == "on" and not ended.is_late:
