@@ -54,6 +54,7 @@ UNNAMED = "unnamed"
 RUN = "run"
 """The kind of the line that says how a capture was made; whoever reads events passes it over."""
 
+_GZIP = b"\x1f\x8b"
 _MOST_CHARACTERS = 300
 _MOST_HEADERS = 20
 """Each event repeats what is known of its request: that must not fill the disk."""
@@ -328,6 +329,29 @@ class Captured(NamedTuple):
         if not isinstance(found, dict):
             raise ValueError(self.problem)  # noqa: TRY004  (no JSON and no object are one to ask)
         return found
+
+    @property
+    def content(self) -> bytes:
+        """The event, or the body of a request without one with its coding taken off.
+
+        Raises:
+            UndecodableError: the coding is unknown or broken, or too much comes out of it.
+        """
+        return uncoded(self.body, self.headers, self.problem)
+
+
+def uncoded(body: bytes, headers: Mapping[str, str], problem: str) -> bytes:
+    """Take the coding off a body that a capture keeps; a problem is that of its line.
+
+    Some libraries compress a body and send no header that says so.
+
+    Raises:
+        UndecodableError: the coding is unknown or broken, or too much comes out of it.
+    """
+    coding = "gzip" if body.startswith(_GZIP) else ""
+    if problem not in ("", BESIDE):  # It was kept with its coding.
+        coding = headers.get("content-encoding", coding)
+    return decoding.decode(body, coding)
 
 
 def load(file: Path) -> Iterator[Captured]:

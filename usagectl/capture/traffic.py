@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from usagectl.capture.decoding import UndecodableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -49,6 +52,20 @@ class Traffic(NamedTuple):
 
     captured: tuple[Captured, ...] = ()  # Its events, and its requests without one.
     observed: tuple[Seen, ...] = ()  # What else was seen.
+
+    def parts(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield all of it, part by part, with what each is; None for what cannot be read."""
+        for request in self.captured:
+            yield "the address", f"{request.host}{request.path}".encode()
+            for name, value in request.headers.items():
+                yield f"the header {name}", f"{name}: {value}".encode()
+            content = None
+            with suppress(UndecodableError):
+                content = request.content
+            yield f"the body of {request.method} {request.path.partition('?')[0]}", content
+        for what, times, _ in self.observed:
+            yield "a name of a host", what.host.encode()
+            yield from [("", None)] * (times if what.kind == "tls-refused" else 0)
 
 
 class Owner(Protocol):

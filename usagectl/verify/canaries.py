@@ -9,13 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from usagectl.audit.disguises import Disguises
-from usagectl.capture.decoding import UndecodableError, decode
-from usagectl.events.reading import BESIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from usagectl.capture import Captured
     from usagectl.capture.traffic import Traffic
 
 PLACES = {
@@ -58,7 +55,6 @@ FILES = {
 
 _LETTERS = "abcdefghijkmnop"
 _LENGTH = 14
-_GZIP = b"\x1f\x8b"
 
 
 def plant(entropy: Callable[[int], bytes]) -> dict[str, str]:
@@ -86,32 +82,9 @@ def search(
     wanted = Disguises((name, (text, wholes.get(name, text))) for name, text in planted.items())
     found: dict[tuple[str, str], str] = {}
     unreadable = 0
-    for where, data in _parts(traffic):
+    for where, data in traffic.parts():
         unreadable += data is None
         for name, form in wanted.search(data or b""):
             found.setdefault((name, where), form)
     told = [f"{PLACES[name]}, {form}, in {where}" for (name, where), form in found.items()]
     return told, unreadable
-
-
-def _parts(traffic: Traffic) -> Iterator[tuple[str, bytes | None]]:
-    """Yield all that was sent, part by part; None for what cannot be read."""
-    for request in traffic.captured:
-        yield "the address", f"{request.host}{request.path}".encode()
-        for name, value in request.headers.items():
-            yield f"the header {name}", f"{name}: {value}".encode()
-        yield f"the body of {request.method} {request.path.partition('?')[0]}", _body(request)
-    for seen in traffic.observed:
-        yield "a name of a host", seen.observation.host.encode()
-        yield from [("", None)] * (seen.times if seen.observation.kind == "tls-refused" else 0)
-
-
-def _body(request: Captured) -> bytes | None:
-    """Decode a body; some libraries compress one and send no header that says so."""
-    coding = "gzip" if request.body.startswith(_GZIP) else ""
-    if request.problem not in ("", BESIDE):  # It was kept with its coding.
-        coding = request.headers.get("content-encoding", coding)
-    try:
-        return decode(request.body, coding)
-    except UndecodableError:
-        return None
