@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from usagectl.catalogue.entry import Entry
-    from usagectl.verify.runs import Ran
     from usagectl.verify.trials import Report
-    from usagectl.verify.verdicts import Result
+    from usagectl.verify.verdicts import Ran, Result
 
 
 def block_of(report: Report, now: datetime) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from usagectl.tools import places
 from usagectl.verify import canaries, verdicts
 from usagectl.verify.homes import Home
 from usagectl.verify.rows import ON
-from usagectl.verify.runs import Ran, telemetry_of
-from usagectl.verify.verdicts import Result
+from usagectl.verify.verdicts import Ran, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -175,7 +174,7 @@ class Trials:
             sealed.finish()
             self._keep(sealed.file.path.read_bytes())
             traffic = sealed.traffic
-        sent, folders = telemetry_of(traffic, self._hosts), home.folders
+        sent, folders = traffic.telemetry(self._hosts), home.folders
         return Ran(expected, ended, traffic, sent, "", folders, written, conditions)
 
     def _sealed(self, home: Home, answer: str) -> AbstractContextManager[SealedCapture]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from usagectl.capture.running import Ended
+from usagectl.capture.traffic import Sent, Traffic
 from usagectl.errors import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from usagectl.verify.rows import Row
-    from usagectl.verify.runs import Ran
 
 Verdict = Literal["keeps", "breaks", "quieter", "not-proved"]
 """`breaks`: it does not keep its word; `quieter`: it sent nothing where it was expected to."""
@@ -26,6 +27,19 @@ _WORDS: dict[Verdict, str] = {
 }
 
 NEVER_SENT = "nothing was sent with telemetry on, so silence proves nothing"
+
+
+class Ran(NamedTuple):
+    """What a row was expected to do, how it ended, and what it sent."""
+
+    expected: str = "unknown"  # The verdict of `consent` in that home, or `breaks`.
+    ended: Ended = Ended()
+    traffic: Traffic = Traffic()
+    sent: Sent = Sent()  # What of the traffic is telemetry.
+    problem: str = ""  # Why it could not be run, else empty.
+    folders: Mapping[str, str] = {}  # The paths of `home` and `work`.
+    written: Mapping[str, str] = {}  # The tool's files that the row's switch has changed.
+    conditions: tuple[str, ...] = ()  # What the machine is, as evidence names it.
 
 
 class Result(NamedTuple):
