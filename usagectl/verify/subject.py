@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import catalogue
@@ -12,9 +10,11 @@ from usagectl.catalogue.wording import way_to_install
 from usagectl.errors import UnknownToolError, UsagectlError
 from usagectl.machine import inventory
 from usagectl.tools import detection
-from usagectl.tools.base import Installation
+from usagectl.tools.base import Installation, find_executable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from usagectl.catalogue.entry import Entry
     from usagectl.machine.environment import Environment
 
@@ -84,8 +84,9 @@ def find(name: str, environment: Environment) -> Subject:
 def _installation(entry: Entry, environment: Environment, folder: Path) -> Installation:
     """Find the program; one with a slash is a path, from the folder of the file."""
     for each in entry.detect.executables:
-        if "/" in each and (found := shutil.which(folder / filled(each, folder))):
-            return Installation(installed=True, executable=Path(found))
+        path = str(folder / filled(each, folder))
+        if "/" in each and (found := find_executable(path, environment)):
+            return Installation(installed=True, executable=found)
     return detection.find(entry, environment, stock=inventory.take(environment))
 
 

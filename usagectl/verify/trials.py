@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from usagectl.verify.rows import Row
     from usagectl.verify.subject import Subject
 
-_GRACE_SECONDS = 10.0
-
 
 class Report(NamedTuple):
     """Results of a tool, in the order of the rows."""
@@ -180,12 +178,7 @@ class Trials:
     def _sealed(self, home: Home, answer: str) -> AbstractContextManager[SealedCapture]:
         from usagectl.capture import sealed  # loads the libraries of the recorder
 
-        options = capture.Options(
-            answer=answer,
-            is_meant=self._hosts.is_telemetry,
-            reveal=True,
-            grace_seconds=_GRACE_SECONDS,
-        )
+        options = capture.Options(answer=answer, is_meant=self._hosts.is_telemetry, reveal=True)
         return sealed.opened(home.environment, options)
 
     def _run_lines(
