@@ -232,6 +232,16 @@ def test_machines(machine: Machine) -> None:
     assert places.conditions_of(entry_of(""), in_container) == ("ci",)
 
 
+def test_a_path_is_written_as_an_entry_does(machine: Machine) -> None:
+    """What is written leads back to the path; nothing is written of one elsewhere."""
+    given = machine.environment()
+    for text in ("~/.tool.json", ".tool/settings", "tool.json"):
+        path = places.expand(text, given)
+        assert path is not None
+        assert places.written(path, given) == text
+    assert places.written(given.at_root("/etc/tool.json"), given) == ""
+
+
 FILES = """
 [[file]]
 name = "user"

@@ -120,7 +120,7 @@ def verify(
         trials = Trials(subject, environment, keep=kept)
         report = _run(trials, rows)
     version = version_of(report)
-    block = {**evidences.block_of(report, environment.now()), "version": version or "unknown"}
+    block = evidences.block_of(report, environment.now(), version=version or "unknown")
 
     def show() -> None:
         if evidence:

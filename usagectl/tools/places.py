@@ -88,6 +88,14 @@ def expand(text: str, environment: Environment) -> Path | None:
     return environment.at_root(filled) if is_literal else environment.cwd / filled
 
 
+def written(path: Path, environment: Environment) -> str:
+    """Write a path as an entry does: from the home, or the project; empty for one elsewhere."""
+    for head, folder in (("~/", environment.home), ("", environment.cwd)):
+        if folder and path.is_relative_to(folder):
+            return f"{head}{path.relative_to(folder)}"
+    return ""
+
+
 class QuickLook:
     """A look at hundreds of places, most of which are empty, without making a path of each."""
 

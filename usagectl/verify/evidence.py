@@ -15,17 +15,16 @@ if TYPE_CHECKING:
     from usagectl.verify.verdicts import Ran, Result
 
 
-def block_of(report: Report, now: datetime) -> dict[str, Any]:
-    """Return the evidence as data; what was not proved is left out."""
-    kinds, proved = ("on", "switch"), ("keeps", "breaks", "quieter")
-    shown = [each for each in report.results if each.row.kind in kinds and not each.row.has_waiting]
+def block_of(report: Report, now: datetime, *, version: str = "unknown") -> dict[str, Any]:
+    """Return the evidence as data, for a release; what was not proved is left out."""
     runs: dict[str, dict[str, Any]] = {}
-    for each in shown:
-        if each.ran and each.verdict in proved:  # What an entry cannot tell apart stands once.
+    for each in report.results:
+        is_wanted = each.row.kind in ("on", "switch") and not each.row.has_waiting
+        if each.ran and is_wanted and each.verdict != "not-proved":
             members = _circumstances(each, each.ran, report.subject.entry)
+            # What an entry cannot tell apart stands once.
             runs.setdefault(toml.to_text(members), {"requests": each.requests or 0, **members})
-    version, date = report.subject.version, f"{now:%Y-%m-%d}"
-    return {"how": "wire", "version": version, "date": date, "runs": [*runs.values()]}
+    return {"how": "wire", "version": version, "date": f"{now:%Y-%m-%d}", "runs": [*runs.values()]}
 
 
 def _circumstances(result: Result, ran: Ran, entry: Entry) -> dict[str, Any]:

@@ -140,10 +140,8 @@ class Home:
         found = {}
         for file in self._subject.entry.files:
             path = places.path_of(file, self.environment, self._subject.version)
-            for head, folder in (("~/", self.home), ("", self.work)):
-                if path and path.is_relative_to(folder) and path.is_file():
-                    name = f"{head}{path.relative_to(folder)}"
-                    found[name] = path.read_text("utf-8", "replace")
+            if path and path.is_file() and (name := places.written(path, self.environment)):
+                found[name] = path.read_text("utf-8", "replace")
         return found
 
     def verdict(self) -> str:

@@ -66,9 +66,8 @@ class Row(NamedTuple):
     @property
     def name(self) -> str:
         """The row in a few words, the same each time."""
-        return " ".join(
-            filter(None, (self.switch, repr(self.value) if self.variables else self.value))
-        )
+        value = repr(self.value) if self.variables else self.value
+        return f"{self.switch} {value}" if value else self.switch
 
 
 ON = Row("on", "telemetry on")

@@ -19,7 +19,7 @@ from usagectl.verify.rows import ON
 from usagectl.verify.verdicts import Ran, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from usagectl.capture.sealed import SealedCapture
@@ -132,7 +132,7 @@ class Trials:
                     return Ran(problem=f"what comes before it {problem}")
                 before = home.texts()
                 if row.sends_before:  # Its exit status is not asked: what it has written decides.
-                    self._unrecorded([row.before], home, home.environment.variables)
+                    self._unrecorded([row.before], home)
                 if row.edit:
                     home.apply(row.edit)
             except StateError as error:
@@ -141,32 +141,29 @@ class Trials:
 
     def _prepare(self, row: Row, home: Home) -> str:
         """Do what comes before and is not recorded; return why that cannot be done."""
-        commands, variables = self._subject.entry.verify.commands, home.environment.variables
-        lines = self._subject.entry.verify.prepare
-        ended = self._unrecorded(lines, home, variables) if lines else Ended()
+        commands, lines = self._subject.entry.verify.commands, self._subject.entry.verify.prepare
+        ended = self._unrecorded(lines, home) if lines else Ended()
         if row.has_waiting:  # With telemetry on and nobody there, so that events may be kept.
-            on = {name: text for name, text in variables.items() if name not in row.variables}
-            self._unrecorded(commands, home, on, answer="refuse")
+            self._unrecorded(commands, home, answer="refuse", without=row.variables)
         if row.edit and home.awaits_file(row.edit):
-            self._unrecorded(commands, home, variables)
+            self._unrecorded(commands, home)
         return ended.problem
 
     def _unrecorded(
-        self, lines: Sequence[str], home: Home, variables: Mapping[str, str], *, answer: str = "on"
+        self, lines: Sequence[str], home: Home, *, answer: str = "on", without: Container[str] = ()
     ) -> Ended:
         with self._sealed(home, answer) as sealed:
-            return self._run_lines(sealed, lines, home, variables)
+            return self._run_lines(sealed, lines, home, without=without)
 
     def _measure(self, row: Row, home: Home, answer: str, before: Mapping[str, str]) -> Ran:
         commands = [row.words] if row.words else self._subject.entry.verify.commands
-        variables = home.environment.variables
         with self._sealed(home, answer) as sealed:
             if row.before and not row.sends_before:
-                self._run_lines(sealed, [row.before], home, variables)
+                self._run_lines(sealed, [row.before], home)
             expected = home.verdict()
             conditions = places.conditions_of(self._subject.entry, home.environment)
             written = {n: text for n, text in home.texts().items() if before.get(n) != text}
-            ended = self._run_lines(sealed, commands, home, variables)
+            ended = self._run_lines(sealed, commands, home)
             if answer == "on" and not ended.is_late:
                 sealed.wait_for_late()
             sealed.finish()
@@ -182,10 +179,11 @@ class Trials:
         return sealed.opened(home.environment, options)
 
     def _run_lines(
-        self, sealed: SealedCapture, lines: Sequence[str], home: Home, variables: Mapping[str, str]
+        self, sealed: SealedCapture, lines: Sequence[str], home: Home, without: Container[str] = ()
     ) -> Ended:
         """Run command lines one after another; the status is that of the last that failed."""
         shells = [f"( {home.fill(line)}\n) || status=$?" for line in lines]
         words = ["sh", "-c", "\n".join(["status=0", *shells, "exit $status"])]
-        seconds = self._subject.entry.verify.seconds
+        known, seconds = home.environment.variables, self._subject.entry.verify.seconds
+        variables = {name: text for name, text in known.items() if name not in without}
         return run_words(sealed.namespace, words, variables, cwd=home.work, seconds=seconds)
