@@ -207,8 +207,8 @@ def version_of(report: Report) -> str:
     known = report.subject.version
     if known != "unknown":
         return known
-    asked = (each for each in report.results if each.row.words.endswith(" --version") and each.ran)
-    texts = [each.ran.ended.stdout.decode("utf-8", "replace") for each in asked if each.ran]
+    asked = (each.ran.ended for each in report.results if each.row.words.endswith(" --version"))
+    texts = [each.stdout.decode("utf-8", "replace") for each in asked]
     found = _VERSION.search(" ".join(texts))
     return found[0] if found else ""
 

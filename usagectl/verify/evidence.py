@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from usagectl.catalogue.entry import Entry
     from usagectl.verify.trials import Report
-    from usagectl.verify.verdicts import Ran, Result
+    from usagectl.verify.verdicts import Result
 
 
 def block_of(report: Report, now: datetime, *, version: str = "unknown") -> dict[str, Any]:
@@ -20,15 +20,15 @@ def block_of(report: Report, now: datetime, *, version: str = "unknown") -> dict
     runs: dict[str, dict[str, Any]] = {}
     for each in report.results:
         is_wanted = each.row.kind in ("on", "switch") and not each.row.has_waiting
-        if each.ran and is_wanted and each.verdict != "not-proved":
-            members = _circumstances(each, each.ran, report.subject.entry)
+        if is_wanted and each.verdict != "not-proved":
+            members = _circumstances(each, report.subject.entry)
             # What an entry cannot tell apart stands once.
             runs.setdefault(toml.to_text(members), {"requests": each.requests or 0, **members})
     return {"how": "wire", "version": version, "date": f"{now:%Y-%m-%d}", "runs": [*runs.values()]}
 
 
-def _circumstances(result: Result, ran: Ran, entry: Entry) -> dict[str, Any]:
-    row = result.row
+def _circumstances(result: Result, entry: Entry) -> dict[str, Any]:
+    row, ran = result.row, result.ran
     members = {
         "variables": {**entry.verify.variables, **row.variables},
         "files": dict(ran.written),

@@ -36,10 +36,8 @@ class NothingToRunError(UsagectlError):
     exit_status = 2
 
     def __init__(self, name: str) -> None:
-        super().__init__(
-            f"The catalogue knows no command that makes {name} send.",
-            hint="usagectl verify ./mytool.toml",
-        )
+        message = f"The catalogue knows no command that makes {name} send."
+        super().__init__(message, hint="usagectl verify ./mytool.toml")
 
 
 class Subject(NamedTuple):

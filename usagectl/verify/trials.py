@@ -37,8 +37,7 @@ class Report(NamedTuple):
     @property
     def others(self) -> tuple[str, ...]:
         """Hosts that were asked for and are not known to take telemetry."""
-        every = (host for each in self.results if each.ran for host in each.ran.sent.others)
-        return tuple(sorted(set(every)))
+        return tuple(sorted({host for each in self.results for host in each.ran.sent.others}))
 
 
 class Trials:
@@ -97,7 +96,7 @@ class Trials:
     def _judge(self, row: Row, loud: Result) -> Result:
         if row.kind in ("switch", "silent"):
             return verdicts.switch(row, self._try(row), loud=loud)
-        if loud.verdict != "keeps" or loud.ran is None:
+        if loud.verdict != "keeps":
             return Result(row, "nothing", "nothing", "not-proved", verdicts.NEVER_SENT)
         if row.kind == "values":
             found = canaries.search(loud.ran.traffic, self._planted, loud.ran.folders)

@@ -52,7 +52,7 @@ class Result(NamedTuple):
     why: str = ""  # What the verdict rests on, where the counts do not say it.
     evidence: tuple[str, ...] = ()  # The same, line by line.
     requests: int | None = None  # To telemetry hosts; None where nothing was run.
-    ran: Ran | None = None
+    ran: Ran = Ran()
 
     @property
     def words(self) -> str:
@@ -99,8 +99,7 @@ def _doubt(expected: str, ran: Ran, loud: Result) -> str:
         return _told(ran)
     if loud.verdict != "keeps":
         return NEVER_SENT
-    is_same = loud.ran is not None and ran.ended.status == loud.ran.ended.status
-    if is_same or expected in ("silent", "breaks"):
+    if ran.ended.status == loud.ran.ended.status or expected in ("silent", "breaks"):
         return ""
     return f"{_told(ran) or 'the command ended well'}, other than with telemetry on"
 
