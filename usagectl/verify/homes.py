@@ -54,9 +54,10 @@ class Home:
         self.folders = {"home": str(self.home), "work": str(self.work)}  # By their canaries.
         self._root = root
         self._subject = subject
+        self._entry = subject.entry
         self._planted = planted
         self.environment = given._replace(
-            variables={**self._variables(given), **row.variables},
+            variables={**self._variables(given.variables), **row.variables},
             cwd=self.work,
             account_home=self.home,
             config_dir=self.home / ".config/usagectl",
@@ -64,9 +65,8 @@ class Home:
             test_runner="",
         )
 
-    def _variables(self, given: Environment) -> dict[str, str]:
-        entry, known = self._subject.entry, given.variables
-        switches = {name for rule in entry.switches for name in rule.variables}
+    def _variables(self, known: Mapping[str, str]) -> dict[str, str]:
+        switches = {name for rule in self._entry.switches for name in rule.variables}
         secret = canaries.filled(canaries.VARIABLES, self._planted)
         folders = [*map(str, self._subject.installation.programs), known.get("PATH", os.defpath)]
         return {
@@ -76,7 +76,7 @@ class Home:
             **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(self._root / "tmp")),
             "PATH": os.pathsep.join(folders),
             "PWD": str(self.work),
-            **{name: self.fill(value) for name, value in entry.verify.variables.items()},
+            **{name: self.fill(value) for name, value in self._entry.verify.variables.items()},
         }
 
     def make(self) -> None:
@@ -87,9 +87,8 @@ class Home:
         """
         for folder in (self.home, self.work, self._root / "tmp"):
             folder.mkdir(parents=True, mode=0o700)
-        entry = self._subject.entry
         secret = canaries.filled(canaries.FILES, self._planted)
-        for name, text in {**secret, **entry.consent, **entry.verify.files}.items():
+        for name, text in {**secret, **self._entry.consent, **self._entry.verify.files}.items():
             self._write(places.expand(name, self.environment), self.fill(text).encode())
         modules = self._subject.installation.node_modules
         if modules and not (self.work / modules.name).exists():
@@ -129,8 +128,7 @@ class Home:
 
     def _target(self, rule: SwitchRule) -> Target:
         """Return where a switch stands, or would stand, in a file of this home."""
-        entry, version = self._subject.entry, self._subject.version
-        target = switching.target_of(entry, rule, self.environment, version)
+        target = switching.target_of(self._entry, rule, self.environment, self._subject.version)
         if target is None:
             raise OutsideError(rule.file)
         return target
@@ -138,7 +136,7 @@ class Home:
     def texts(self) -> dict[str, str]:
         """Read the tool's own files below home and project, by the path that an entry writes."""
         found = {}
-        for file in self._subject.entry.files:
+        for file in self._entry.files:
             path = places.path_of(file, self.environment, self._subject.version)
             if path and path.is_file() and (name := places.written(path, self.environment)):
                 found[name] = path.read_text("utf-8", "replace")
@@ -150,10 +148,9 @@ class Home:
         return "breaks" if found.is_broken else found.telemetry
 
     def _tool(self) -> Tool:
-        entry = self._subject.entry
-        if entry.module:
-            return select(self.environment, [entry.name])[0]
-        return Catalogued(entry, self._subject.installation)
+        if self._entry.module:
+            return select(self.environment, [self._entry.name])[0]
+        return Catalogued(self._entry, self._subject.installation)
 
     def _write(self, path: Path | None, data: bytes) -> None:
         there = self._refuse_outside(path)

@@ -90,14 +90,13 @@ def plan(
     for name in switches:
         if name not in known:
             raise InvalidValueError("switch", name, wanted=f"use {', '.join(known)}")
-    values = Row("values", "typed values")
     if switches:
         return (ON, *(row for row in found if row.switch in switches))
     silent = [
         Row("silent", "silent", words, words=words) for words in subject.entry.silent_commands
     ]
     delays = [Row("delay", "dead endpoint", answer) for answer in DEAD if not quick]
-    return (ON, *found, *silent, values, *delays)
+    return (ON, *found, *silent, Row("values", "typed values"), *delays)
 
 
 def _switches(subject: Subject, environment: Environment, *, quick: bool) -> Iterator[Row]:

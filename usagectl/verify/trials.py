@@ -55,6 +55,7 @@ class Trials:
         rounds: int = 2,
     ) -> None:
         self._subject = subject
+        self._verify = subject.entry.verify
         self._environment = environment
         self._planted = canaries.plant(environment.entropy)
         self._hosts = Hosts([subject.entry])
@@ -105,7 +106,7 @@ class Trials:
 
     def _dead(self, row: Row) -> Result:
         """Measure with a dead endpoint; what seems bad is tried again: others may be to blame."""
-        limit = self._subject.entry.verify.delay_seconds
+        limit = self._verify.delay_seconds
         tried: list[Ran] = []
         while True:
             if len(self._live) <= len(tried):
@@ -140,7 +141,7 @@ class Trials:
 
     def _prepare(self, row: Row, home: Home) -> str:
         """Do what comes before and is not recorded; return why that cannot be done."""
-        commands, lines = self._subject.entry.verify.commands, self._subject.entry.verify.prepare
+        lines, commands = self._verify.prepare, self._verify.commands
         ended = self._unrecorded(lines, home) if lines else Ended()
         if row.has_waiting:  # With telemetry on and nobody there, so that events may be kept.
             self._unrecorded(commands, home, answer="refuse", without=row.variables)
@@ -155,7 +156,7 @@ class Trials:
             return self._run_lines(sealed, lines, home, without=without)
 
     def _measure(self, row: Row, home: Home, answer: str, before: Mapping[str, str]) -> Ran:
-        commands = [row.words] if row.words else self._subject.entry.verify.commands
+        commands = [row.words] if row.words else self._verify.commands
         with self._sealed(home, answer) as sealed:
             if row.before and not row.sends_before:
                 self._run_lines(sealed, [row.before], home)
@@ -183,6 +184,6 @@ class Trials:
         """Run command lines one after another; the status is that of the last that failed."""
         shells = [f"( {home.fill(line)}\n) || status=$?" for line in lines]
         words = ["sh", "-c", "\n".join(["status=0", *shells, "exit $status"])]
-        known, seconds = home.environment.variables, self._subject.entry.verify.seconds
+        known, seconds = home.environment.variables, self._verify.seconds
         variables = {name: text for name, text in known.items() if name not in without}
         return run_words(sealed.namespace, words, variables, cwd=home.work, seconds=seconds)
