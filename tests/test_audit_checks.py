@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import os
 from typing import TYPE_CHECKING
@@ -305,6 +306,24 @@ def test_a_request_without_an_event_has_its_own_word(context: audit.Context) -> 
         if silent and (len(found), result.without_events) != (1, 1):
             wrong.append((word, method, body, found))
     assert wrong == []
+
+
+def test_a_body_is_searched_without_its_coding(context: audit.Context) -> None:
+    """What a revealed capture keeps packed is unpacked, also where no header says that it is."""
+    wrong = []
+    for host in ("", "events.example"):
+        for headers in ({"content-encoding": "gzip"}, {}):
+            body = gzip.compress(b"a=jo@corp.io")
+            request = capturing.Request("POST", "/x", "", headers, body, host=host)
+            privacy = capturing.Privacy(reveal=True)
+            lines, _ = capturing.build(request, now=NOW, entropy=os.urandom, privacy=privacy)
+            if "UC501" not in rules_in(audit.Auditor(context).add_stream([lines])):
+                wrong.append((host, headers))
+    assert wrong == []
+    broken = {"kind": "unparsed", "headers": {"content-encoding": 1}, "problem": "it is not JSON"}
+    for members in ({}, {"headers": {"content-encoding": "gzip"}}, {"headers": [1]}):
+        line = {**broken, **members, "body": base64.b64encode(b"x=jo@corp.io").decode()}
+        assert "UC501" in rules_in(run(context, line)), members
 
 
 def test_a_repeated_name_is_told_where_it_stands(context: audit.Context) -> None:

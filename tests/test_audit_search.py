@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,6 +66,33 @@ def test_machine_id(machine: Machine) -> None:
     assert rules == ["UC303"] * 5
     file.write_bytes(b"\xff\n")
     assert values_of(machine, "UC406") == ()
+
+
+def test_values_in_disguise(machine: Machine) -> None:
+    """A value that was hashed or coded breaks the rule of the value; a word of the CLI none."""
+    environment = machine.environment()._replace(
+        variables={"USER": "jodoe", "MY_TOKEN": "not-for-anybody"},
+        account_home=Path("/home/jodoe"),
+        host_name="tall-tower.lan",
+    )
+    context = Context.from_environment(environment, ["tool", "my-own-bucket"])
+    wanted = {"jodoe": "UC403", "/home/jodoe": "UC405", "tall-tower.lan": "UC404"}
+    wanted |= {"not-for-anybody": "UC402", "my-own-bucket": "UC401"}
+    wrong = []
+    for text, rule in wanted.items():
+        data = text.encode()
+        digest = hashlib.sha256(data).hexdigest()
+        coded = [base64.b64encode(b'{"a": "' + data + b'"}').decode(), f"0x{data.hex().upper()}"]
+        forms = [digest, f"x-{digest}", digest[:12], hashlib.sha1(data).hexdigest()]  # noqa: S324
+        forms += coded if len(data) > 8 else []  # Letters of a short one come by chance.
+        for form in forms:
+            found = {hit.rule for hit in context.search(form)}
+            wrong += [] if rule in found else [(text, form, found)]
+    assert wrong == []
+    (hit,) = context.search(hashlib.md5(b"my-own-bucket").hexdigest())  # noqa: S324
+    assert (hit.match, hit.part) == ("as its md5 hash", "my-own-bucket")
+    for harmless in ("am9kb2U", "0123456789abcdef0123456789abcdef", "QueueDoesNotExistAnywhere"):
+        assert context.search(harmless) == []
 
 
 NOTHING = Context()

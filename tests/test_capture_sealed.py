@@ -21,6 +21,10 @@ from tests.support.commands import start
 from tests.support.counting import wait_until
 from tests.support.sealing import seal
 from tests.support.terminals import keyboard, read_until, started
+from usagectl import capture
+from usagectl.capture import sealed
+from usagectl.capture.running import run_words
+from usagectl.machine import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +120,26 @@ def test_odd_ways_to_send_are_seen(machine: Machine) -> None:
     assert {("mute.example", 80, "silent"), ("raw.example", 80, "unknown")} <= {*seen["connection"]}
     assert "asked.example" in {host for host, *_ in seen["look-up"]}
     assert "pinned.example" in found.outcome.stderr
+
+
+def test_what_a_command_says_to_itself_is_no_traffic(tmp_path: Path) -> None:
+    """Its own loopback is left out of all that it tried to send; requests and look-ups are not."""
+    sealing.require()
+    code = (
+        "import socket, urllib.request\n"
+        "socket.socket().connect_ex(('127.0.0.1', 9))\n"
+        "urllib.request.urlopen('http://a.example/x')\n"
+    )
+    given = environment.from_process()
+    words = [sys.executable, "-c", code]
+    with sealed.opened(given, capture.Options()) as opened:
+        run_words(opened.namespace, words, {}, cwd=tmp_path, seconds=20)
+        opened.finish()
+        captured, observed = opened.traffic
+        assert any(each.observation.is_own for each in opened.file.sums.observed)
+    assert [(each.host, each.path) for each in captured] == [("a.example", "/x")]
+    assert {each.observation.host for each in observed} == {"a.example"}
+    assert "look-up a.example A" in [each.observation.text for each in observed]
 
 
 def test_what_is_left_is_ended_with_the_run(machine: Machine) -> None:

@@ -1,13 +1,16 @@
-"""Tests of the sums by host: whose a host is, and which counts belong together."""
+"""Tests of traffic: whose a host is, which counts belong together, and what is telemetry."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.support.machine import NOW
-from usagectl.capture import traffic
+from usagectl.capture import Captured, traffic
 from usagectl.capture.file import Sums, Target
-from usagectl.capture.observations import Observation
+from usagectl.capture.hosts import Hosts
+from usagectl.capture.observations import Observation, Seen
+from usagectl.capture.traffic import Traffic
+from usagectl.catalogue.entry import Entry
 
 if TYPE_CHECKING:
     from usagectl.capture.observations import Kind
@@ -91,3 +94,65 @@ def test_every_kind_of_observation_is_counted() -> None:
     seen = {name.replace("-", "_"): [("a.example", 1)] for name in traffic.COUNTED}
     (row,) = traffic.by_host(sums_of(**seen), owner_of)
     assert sum(getattr(row, name) for name in COUNTS) == len(seen) == 5
+
+
+ENTRY = Entry(
+    {
+        "name": "mytool",
+        "endpoint": [
+            {"url": "https://events.example/v1"},
+            {"url": "https://<region>.sentry.example", "kind": "errors"},
+            {"url": "https://shared.example/track"},
+            {"url": "https://shared.example/latest", "kind": "update-check"},
+            {"url": "https://updates.example", "kind": "update-check"},
+        ],
+    }
+)
+
+
+def request(number: int, host: str, path: str) -> Captured:
+    """Make a request as a recorder kept it."""
+    return Captured("unparsed", b"", "unknown", "POST", path, {}, str(number), host=host)
+
+
+def seen(observation: Observation, times: int) -> Seen:
+    """Count an observation."""
+    return Seen(observation, times, NOW)
+
+
+def test_a_host_is_telemetry_by_its_entry() -> None:
+    """Where a host takes several things the path decides; without hosts all is telemetry."""
+    hosts = Hosts([ENTRY])
+    counted = {
+        ("events.example", "/v1/x"): 1,
+        ("Events.Example", "/other"): 1,
+        ("eu.sentry.example", "/api/1"): 1,
+        ("shared.example", "/track?x=1"): 1,
+        ("shared.example", "/latest"): 0,
+        ("updates.example", "/"): 0,
+        ("my-events.example", "/v1"): 0,
+    }
+    for (host, path), count in counted.items():
+        sent = Traffic((request(1, host, path),), (seen(Observation("look-up", host), 1),))
+        assert sent.telemetry(hosts).requests == count, host
+        assert sent.telemetry(hosts).is_silent == (not count), host
+    any_host = Traffic((request(1, "any.example", "/"),))
+    assert any_host.telemetry(Hosts([Entry({"name": "x"})])).requests == 1
+
+
+def test_what_was_sent_is_counted_by_request() -> None:
+    """Events of one request count once; without a request a look-up or connection counts."""
+    hosts = Hosts([ENTRY])
+    look_up = seen(Observation("look-up", "events.example", detail="A"), 2)
+    silent = seen(Observation("connection", "events.example", "198.18.0.1", 443, "silent"), 1)
+    refused = seen(Observation("tls-refused", "events.example", "198.18.0.1", 443), 1)
+    foreign = seen(Observation("look-up", "registry.example", detail="A"), 1)
+    same = request(1, "events.example", "/v1/a")
+    every = Traffic((same, same, request(2, "registry.example", "/")), (look_up, silent, foreign))
+    sent = every.telemetry(hosts)
+    assert (sent.requests, sent.traces, sent.text) == (1, 0, "1 request")
+    assert sent.lines == ("POST events.example/v1/a",)
+    assert sent.others == ("registry.example",)
+    assert Traffic((), (look_up, silent)).telemetry(hosts).text == "3 look-ups and connections"
+    assert Traffic((), (look_up, refused)).telemetry(hosts).text == "1 refused certificate"
+    assert Traffic((), (foreign,)).telemetry(hosts).is_silent

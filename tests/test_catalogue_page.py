@@ -122,3 +122,13 @@ def test_what_was_seen_stands_beside_the_switch_that_it_was_seen_of() -> None:
     aider = rows_of("aider", heading)
     assert "analytics-disable: true" not in aider["analytics in ~/.aider.conf.yml"]
     assert "analytics-disable: true" in aider["analytics-disable in ~/.aider.conf.yml"]
+
+
+def test_what_installs_a_tool_is_known() -> None:
+    """By its packages; where none is known, a command that looks for its program."""
+    for name, wanted in (
+        ("turbo", "npm install turbo"),
+        ("dvc", "python -m pip install dvc"),
+        ("go", "command -v go"),
+    ):
+        assert wording.way_to_install(catalogue.entry(name)).startswith(wanted)

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.machine.environment import Environment
 
-BREAKS = "value-breaks-tool"
-
 
 def environment_of(run: Run, folder: Path) -> Environment:
     """Make the machine of a run, without its files: a user's own, unless it says otherwise."""
@@ -59,9 +57,8 @@ def faults_of(run: Run, found: Consent) -> Iterator[str]:
     is_open = telemetry == "unknown" and found.decided_by.source == "default"
     if telemetry not in (("on",) if run.is_loud else ("off", "local")) and not is_open:
         yield f"is {telemetry} by {consent.describe(found.decided_by)}"
-    is_broken = any(each.code == BREAKS and each.level == "error" for each in found.cautions)
-    if is_broken != run.breaks:
-        yield f"breaks: {is_broken}"
+    if found.is_broken != run.breaks:
+        yield f"breaks: {found.is_broken}"
 
 
 def test_every_run_that_was_seen_gives_its_verdict(tmp_path: Path) -> None:

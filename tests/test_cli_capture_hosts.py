@@ -201,7 +201,10 @@ def test_what_was_not_seen_is_said() -> None:
     lacks = ("no-brotli", "no-http2", "no-ipv6", "no-packets", "no-redirect", "no-zstandard")
     whole = sight(
         *(ODD, HERE, NEXT),
-        seen=seen, lacks=lacks, unread=1, killed=2,
+        seen=seen,
+        lacks=lacks,
+        unread=1,
+        killed=2,
         hidden=("/run/a", "/run/b", "/run/c"),
     )
     found = {gap.code: gap.sentence for gap in hosts.gaps(whole)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,3 +69,19 @@ def test_what_people_write_is_read(tmp_path: Path) -> None:
     ):
         file.write_text(text)
         assert toml.read(file, limit=MAX_BYTES) == tomllib.loads(text)
+
+
+def test_what_is_written_reads_back_as_it_was() -> None:
+    """A value comes back from TOML whatever its texts and names hold; a plain name stands bare."""
+    wrong = []
+    for value in (
+        {"requests": 0, "variables": {"A-b_1": "\x7f\x00\n\"'\\", "ä b": "é\u2028😀"}, "": {}},
+        ["x", ["y", True], []],
+        1.5,
+        datetime(2026, 11, 29, 18, 30, 0, 1, tzinfo=UTC),
+        [date(2026, 11, 29), time(18, 30)],
+    ):
+        found = tomllib.loads(f"a = {toml.to_text(value)}")["a"]
+        wrong += [] if found == value else [(value, found)]
+    assert wrong == []
+    assert toml.to_text({"A-b": 1, "a.b": [True]}) == '{ A-b = 1, "a.b" = [true] }'

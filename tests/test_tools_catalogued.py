@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usagectl import consent
 from usagectl.catalogue.entry import Entry
+from usagectl.tools import places
 from usagectl.tools.base import Installation
 from usagectl.tools.catalogued import Catalogued, representatives
 
@@ -193,6 +195,54 @@ def test_releases(machine: Machine) -> None:
             wrong.append((version, installed, variables, found.telemetry, is_doubtful))
     assert wrong == []
     assert representatives(entry_of("")) == ["3.0"]
+
+
+MACHINES = """
+[[file]]
+name = "conf"
+format = "json"
+places = [{ path = "/etc/tool.json", when = ["not-container"] }]
+
+[[switch]]
+variables = ["ROOTS"]
+when = ["root"]
+off = { form = "set" }
+
+[[switch]]
+variables = ["NEW"]
+versions = ">=2"
+off = { form = "set" }
+"""
+
+
+def test_machines(machine: Machine) -> None:
+    """A switch of another machine or release is not asked; what tells machines apart is named."""
+    entry = entry_of(MACHINES)
+    found = {}
+    for uid in (0, 1000):
+        given = machine.environment(uid=uid)
+        asked = [
+            [rule.variables[0] for rule in places.heeded(entry, given, version)]
+            for version in ("1.0", "2.0")
+        ]
+        found[uid] = (*asked, places.conditions_of(entry, given))
+    assert found == {0: (["ROOTS"], ["ROOTS", "NEW"], ("root",)), 1000: ([], ["NEW"], ())}
+    (machine.root / ".dockerenv").touch()
+    in_container = machine.environment(uid=0)._replace(variables={"CI": "true"})
+    assert places.conditions_of(entry, in_container) == ("root", "container", "ci")
+    assert places.conditions_of(entry_of(""), in_container) == ("ci",)
+
+
+def test_a_path_is_written_as_an_entry_does(machine: Machine) -> None:
+    """What is written leads back to the path; nothing is written of one of the whole machine."""
+    given = machine.environment()
+    for text in ("~/.tool.json", ".tool/settings", "tool.json"):
+        path = places.expand(text, given)
+        assert path is not None
+        assert places.written(path, given) == text
+    file = given.at_root("/etc/tool.json")
+    assert places.written(file, given) == "/etc/tool.json"
+    assert places.written(file, given._replace(root=Path("/"))) == ""
 
 
 FILES = """

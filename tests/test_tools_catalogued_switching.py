@@ -16,8 +16,8 @@ from usagectl import catalogue, consent, switching
 from usagectl.catalogue.entry import Entry
 from usagectl.machine import files
 from usagectl.tools import catalogued_cautions as cautions
-from usagectl.tools import places, undoing
-from usagectl.tools.catalogued_switching import Asked, switch
+from usagectl.tools import file_values, forms, places, undoing
+from usagectl.tools.catalogued_switching import Asked, switch, target_of, with_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -475,3 +475,24 @@ def test_a_way_off_is_one_that_can_be_gone(machine: Machine) -> None:
     assert way_off("nx") == "usagectl explain nx"
     put(machine, "./nx.json", b"{}")
     assert way_off("nx") == "usagectl disable --project nx"
+
+
+def test_a_value_is_put_in_with_what_its_switch_needs(machine: Machine) -> None:
+    """A file that was not there says off then, whatever its form, as the tool reads it."""
+    environment, wrong, count = machine.environment(), [], 0
+    for entry in map(catalogue.entry, catalogue.names()):
+        for rule in entry.switches:
+            target = target_of(entry, rule, environment, entry.version) if rule.file else None
+            form = target.file.format if target else "code"
+            if target is None or form in ("code", "xml", "marker") or rule.write is None:
+                continue
+            if all(need.write is not None for need in rule.needs):
+                data = with_value(target, None, rule.write)
+                content = file_values.parse(target.path, data, form, target.file.dialect)
+                said = forms.outcome(rule, file_values.value_at(content, target.key))
+                needed = [file_values.value_at(content, each.key) for each in rule.needs]
+                is_met = all(map(forms.matches, (each.match for each in rule.needs), needed))
+                wrong += [] if said == "off" and is_met else [(entry.name, rule.key, data)]
+                count += 1
+    assert wrong == []
+    assert count > 20

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from usagectl.capture import Captured
 from usagectl.capture.observations import Observation, Seen
+from usagectl.capture.traffic import Traffic
 from usagectl.events.reading import BESIDE
 from usagectl.verify import canaries
-from usagectl.verify.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

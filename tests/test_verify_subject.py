@@ -103,5 +103,5 @@ def test_an_npm_tool_brings_its_packages(machine: Machine) -> None:
     (machine.cwd / "node_modules" / ".bin" / "turbo").symlink_to("../turbo/bin/turbo")
     found = find("turbo", machine.environment())
     assert found.version == "2.5.0"
-    assert found.node_modules == machine.cwd / "node_modules"
-    assert found.programs[0] == machine.cwd / "node_modules" / ".bin"
+    assert found.installation.node_modules == machine.cwd / "node_modules"
+    assert found.installation.programs[0] == machine.cwd / "node_modules" / ".bin"

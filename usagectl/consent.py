@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from usagectl.settings import load, read_policy
-from usagectl.tools.base import RANK, Caution, Switch, first_heeded, is_no
+from usagectl.tools.base import BREAKS, RANK, Caution, Switch, first_heeded, is_no
 from usagectl.tools.instrumented import Instrumented
 from usagectl.tools.registry import select
 from usagectl.values import Value
@@ -50,6 +50,11 @@ class Consent(Value):
     def shown(self) -> str:
         """Its telemetry for a program; `absent` where it is neither here nor asked for."""
         return self.telemetry if self.counts else "absent"
+
+    @property
+    def is_broken(self) -> bool:
+        """True if the tool itself does not work here, for a value that it stops at."""
+        return any(each.code == BREAKS and each.level == "error" for each in self.cautions)
 
     @property
     def state(self) -> str:

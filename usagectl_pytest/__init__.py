@@ -180,7 +180,7 @@ class UsageCapture:
         import subprocess
 
         from usagectl import capture
-        from usagectl.capture import leading, running, sealed
+        from usagectl.capture import hosts, leading, running, sealed
 
         environment = self._environment._replace(variables=variables)
         with sealed.opened(environment, capture.Options()) as opened:
@@ -189,9 +189,9 @@ class UsageCapture:
             if not done.is_late:
                 opened.wait_for_late()
             opened.finish()
-            self._sealed_events += capture.load(opened.file.path)
-            for each, _, _ in opened.file.sums.observed:
-                self._traces += [] if each.is_own else [f"{each.kind} {each.host} {each.detail}"]
+            traffic = opened.traffic
+        self._sealed_events += traffic.captured
+        self._traces += traffic.telemetry(hosts.Hosts([])).lines
         if done.is_late:
             raise subprocess.TimeoutExpired(command, seconds, done.stdout, done.stderr)
         out, err = (each.decode("utf-8", "replace") for each in (done.stdout, done.stderr))

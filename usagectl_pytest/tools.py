@@ -24,6 +24,11 @@ SUFFIX = ".usagectl.toml"
 class RowError(Exception):
     """A row that does not show what has to be shown, in lines for a person."""
 
+    def __init__(self, result: Result) -> None:
+        lines = (f"expected: {result.expected}", f"came: {result.came}", result.why)
+        shown = filter(None, (*lines, *result.evidence))
+        super().__init__("\n  ".join([f"{result.row.name}: {result.words}", *shown]))
+
 
 class ToolFile(pytest.File):
     """An author's file: its tests are the rows of the tool that it describes."""
@@ -69,7 +74,7 @@ class RowItem(pytest.Item):
         """Run the row."""
         result = self._file.result(self.row)
         if result.is_bad:
-            raise RowError(result.text)
+            raise RowError(result)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: object) -> str:
         """Say what was expected and what came, without a traceback."""

@@ -333,11 +333,18 @@ class Auditor:
 
 
 def _body_of(record: Mapping[str, object]) -> bytes:
-    """Return the body that a line without an event keeps; empty where it keeps none."""
-    body = record.get("body")
+    """Return the body that a line without an event keeps, decoded; empty where it keeps none."""
+    text, headers, problem = (record.get(name) for name in ("body", "headers", "problem"))
+    body = b""
     with suppress(ValueError):  # What is not base64 came from no capture.
-        return base64.b64decode(body) if isinstance(body, str) else b""
-    return b""
+        body = base64.b64decode(text) if isinstance(text, str) else b""
+    if body and isinstance(headers, dict):
+        from usagectl.capture.decoding import UndecodableError  # few lines keep a body
+        from usagectl.capture.reading import uncoded
+
+        with suppress(UndecodableError, AttributeError):
+            return uncoded(body, headers, str(problem))
+    return body
 
 
 def _rule_of_problem(record: dict[str, object]) -> str:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import re
 from contextlib import suppress
+from functools import cached_property
 from ipaddress import ip_address
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from usagectl.audit.disguises import PLAIN, Disguises
 from usagectl.homes import HIDDEN_HOME, find_homes
 from usagectl.sensitive import ORDINARY_WORDS, find_secrets, secrets_of
 
@@ -32,6 +34,9 @@ _SHORTEST_MACHINE_ID = 16
 _MOST_VALUES = 200
 _MOST_BYTES = 4096
 _MACHINE_ID_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+
+_CODED = re.compile(r"[0-9A-Za-z+/]{16}|(?<!-)[0-9A-Fa-f]{12}")
+"""What stands in a text that holds a hash or a code of something; few texts have it, IDs do not."""
 
 _UUID = re.compile("-".join(f"[0-9a-fA-F]{{{digits}}}" for digits in (8, 4, 4, 4, 12)))
 _DERIVED_ID = re.compile(r"(?:dkr|sys)_[0-9a-f]{12}")
@@ -130,6 +135,7 @@ class Context:
         if not is_uuid(text):  # A UUID looks like nothing else, whatever it is.
             taken = {hit.match for hit in found}
             found += [Hit(rule, match) for rule, match in find_patterns(text) if match not in taken]
+            found += self._search_disguised(text)
         return found
 
     def _search_values(self, text: str) -> list[Hit]:
@@ -141,6 +147,21 @@ class Context:
             Hit(match.lastgroup or "", match[0], match[0] if match.lastgroup == "UC401" else "")
             for match in self.finder.finditer(text)
         ]
+
+    def _search_disguised(self, text: str) -> Iterator[Hit]:
+        """Find values of this machine that were hashed or coded; most texts are no such word."""
+        if _CODED.search(text):
+            for (rule, part), form in self._disguises.search(text.encode("utf-8", "replace")):
+                if form != PLAIN:
+                    yield Hit(rule, form, part)
+
+    @cached_property
+    def _disguises(self) -> Disguises[tuple[str, str]]:
+        return Disguises(
+            ((rule, text if rule == "UC401" else ""), [text])
+            for rule, texts in self.values.items()
+            for text in texts
+        )
 
     def is_set(self, default: Default, value: str) -> bool:
         """True unless a value of a setting is the client's default and no variable says it."""

@@ -50,12 +50,8 @@ class Hosts:
 
     def __init__(self, entries: Iterable[Entry], *, own: Sequence[str] = ()) -> None:
         self._endpoints = [each for entry in entries for each in _endpoints(entry)]
+        self._knows_telemetry = any(each.kind in _TELEMETRY for each in self._endpoints)
         self._own = tuple(_plain(each).removeprefix("*.").lstrip(".") for each in own)
-
-    @property
-    def knows_telemetry(self) -> bool:
-        """True if a host of telemetry is known."""
-        return any(each.kind in _TELEMETRY for each in self._endpoints)
 
     def owner(self, host: str, path: str = "") -> HostOwner:
         """Return the owner of a host; of what several use, the path of a request decides.
@@ -78,6 +74,16 @@ class Hosts:
         kind = next((each for each in _TELEMETRY if each in kinds), kinds[0])
         tools = dict.fromkeys(each.tool for each in found if each.kind == kind)
         return HostOwner(", ".join(tools), kind, service.service if service else "")
+
+    def is_telemetry(self, host: str, path: str = "") -> bool:
+        """True if a host takes telemetry; a path that no entry knows counts there too.
+
+        Where no host of telemetry is known, every one may take it but this machine.
+        """
+        owner = self.owner(host, path)
+        if not self._knows_telemetry:
+            return owner.kind != "loopback"
+        return owner.is_telemetry or (owner.kind == "unknown" and self.owner(host).is_telemetry)
 
     def _is_own(self, name: str) -> bool:
         return any(name == each or name.endswith(f".{each}") for each in self._own)

@@ -33,6 +33,11 @@ class Observation(NamedTuple):
         """True if it went to the command's own loopback, where only what it started listens."""
         return self.address in ("127.0.0.1", "::1") or self.address.startswith("127.")
 
+    @property
+    def text(self) -> str:
+        """What was seen, in a line."""
+        return f"{self.kind} {self.host} {self.detail}".rstrip()
+
 
 class Seen(NamedTuple):
     """What was observed, how often, and when first."""

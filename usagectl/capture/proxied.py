@@ -129,7 +129,7 @@ def _recorder(
 
     @cache
     def passes(host: str) -> bool:
-        return bool(host) and not options.offline and not known.owner(host).is_telemetry
+        return bool(host) and not options.offline and not known.is_telemetry(host)
 
     upstream = next(
         (environment.variables[each] for each in PROXIES if environment.variables.get(each)), ""

@@ -8,15 +8,17 @@ from collections import deque
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from usagectl.capture.decoding import decode
 from usagectl.capture.observations import Observation, Seen
 from usagectl.capture.records import RUN
 from usagectl.events import record
-from usagectl.events.reading import OBSERVED, UNPARSED, is_observation
+from usagectl.events.reading import BESIDE, OBSERVED, UNPARSED, is_observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+_GZIP = b"\x1f\x8b"
 _Line = TypeVar("_Line")
 
 
@@ -47,6 +49,29 @@ class Captured(NamedTuple):
         if not isinstance(found, dict):
             raise ValueError(self.problem)  # noqa: TRY004  (no JSON and no object are one to ask)
         return found
+
+    @property
+    def content(self) -> bytes:
+        """The event, or the body of a request without one with its coding taken off.
+
+        Raises:
+            UndecodableError: the coding is unknown or broken, or too much comes out of it.
+        """
+        return uncoded(self.body, self.headers, self.problem)
+
+
+def uncoded(body: bytes, headers: Mapping[str, str], problem: str) -> bytes:
+    """Take the coding off a body that a capture keeps; a problem is that of its line.
+
+    Some libraries compress a body and send no header that says so.
+
+    Raises:
+        UndecodableError: the coding is unknown or broken, or too much comes out of it.
+    """
+    coding = "gzip" if body.startswith(_GZIP) else ""
+    if problem not in ("", BESIDE):  # It was kept with its coding.
+        coding = headers.get("content-encoding", coding)
+    return decode(body, coding)
 
 
 def load(file: Path) -> Iterator[Captured]:

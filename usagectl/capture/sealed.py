@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from usagectl.capture import children, descriptors, opened_file
+from usagectl.capture import children, descriptors, load, opened_file
 from usagectl.capture.certificates import Authority
 from usagectl.capture.connections import Destination
 from usagectl.capture.http2 import PROTOCOLS
@@ -22,6 +22,7 @@ from usagectl.capture.namespace import Namespace
 from usagectl.capture.packets import PacketObserver
 from usagectl.capture.recorder import Recorder
 from usagectl.capture.server import Behaviour
+from usagectl.capture.traffic import Traffic
 from usagectl.errors import UsagectlError
 from usagectl.machine import processes
 from usagectl.machine.environment import STATE_DIR_VARIABLE
@@ -124,6 +125,12 @@ class SealedCapture:
         self.killed = self.killed or self.namespace.close()
         self._recorder.stop()
         self.file.close()
+
+    @property
+    def traffic(self) -> Traffic:
+        """All that was to go out so far; what went to the command's own loopback was not."""
+        seen = (each for each in self.file.sums.observed if not each.observation.is_own)
+        return Traffic(tuple(load(self.file.path)), tuple(seen))
 
 
 @contextmanager

@@ -1,15 +1,21 @@
-"""What a recorder saw of a command, by host: whose it is, look-ups, connections, requests."""
+"""What a recorder saw of a command: all of it, what of that is telemetry, and whose by host."""
 
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from usagectl.capture.decoding import UndecodableError
+from usagectl.errors import count_of
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from usagectl.capture.file import Sums
-    from usagectl.capture.observations import Observation
+    from usagectl.capture.hosts import Hosts
+    from usagectl.capture.observations import Observation, Seen
+    from usagectl.capture.reading import Captured
 
 KINDS = (
     *("telemetry", "errors", "unknown"),
@@ -41,6 +47,83 @@ COUNTED = {
 
 COUNTS = ("look_ups", "connections", "requests", "bytes", "tls_refused", "packets")
 """The members of a row that are counts, in their order."""
+
+_MOST_LINES = 6
+
+
+class Sent(NamedTuple):
+    """What of some traffic is telemetry."""
+
+    requests: int = 0
+    refused: int = 0  # Certificates that the tool did not take: what it would say is not known.
+    traces: int = 0  # Where there is neither: look-ups, connections without a request, datagrams.
+    lines: tuple[str, ...] = ()  # The same for a person.
+    others: tuple[str, ...] = ()  # Hosts that were asked for and are not known to take telemetry.
+
+    @property
+    def is_silent(self) -> bool:
+        """True if there is no trace of telemetry."""
+        return not (self.requests or self.refused or self.traces)
+
+    @property
+    def text(self) -> str:
+        """The counts in words."""
+        parts = {
+            count_of(self.requests, "request"): self.requests,
+            count_of(self.refused, "refused certificate"): self.refused,
+            count_of(self.traces, "look-up or connection", "look-ups and connections"): self.traces,
+        }
+        return ", ".join(words for words, count in parts.items() if count) or "nothing"
+
+
+class Traffic(NamedTuple):
+    """Everything that a command tried to send to another machine."""
+
+    captured: tuple[Captured, ...] = ()  # Its events, and its requests without one.
+    observed: tuple[Seen, ...] = ()  # What else was seen.
+
+    def parts(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield all of it, part by part, with what each is; None for what cannot be read."""
+        for request in self.captured:
+            yield "the address", f"{request.host}{request.path}".encode()
+            for name, value in request.headers.items():
+                yield f"the header {name}", f"{name}: {value}".encode()
+            content = None
+            with suppress(UndecodableError):
+                content = request.content
+            yield f"the body of {request.method} {request.path.partition('?')[0]}", content
+        for what, times, _ in self.observed:
+            yield "a name of a host", what.host.encode()
+            yield from [("", None)] * (times if what.kind == "tls-refused" else 0)
+
+    def telemetry(self, hosts: Hosts) -> Sent:
+        """Count what of it is telemetry, by the hosts that take some; without one, all of it is."""
+        requests = {
+            each.request: f"{each.method} {each.host}{each.path.partition('?')[0]}"
+            for each in self.captured
+            if hosts.is_telemetry(each.host, each.path)
+        }
+        asked = {each.host for each in self.captured}  # Of these the requests tell more.
+        others = asked | {what.host for what, _, _ in self.observed}
+        seen = [
+            (what, times)
+            for what, times, _ in self.observed
+            if (what.kind == "tls-refused" or what.host not in asked)
+            and hosts.is_telemetry(what.host)
+        ]
+        refused = sum(times for what, times in seen if what.kind == "tls-refused")
+        return Sent(
+            len(requests),
+            refused,
+            0 if requests or refused else sum(times for _, times in seen),
+            _bounded([*dict.fromkeys(requests.values() or [what.text for what, _ in seen])]),
+            tuple(sorted(each for each in others if each and not hosts.is_telemetry(each))),
+        )
+
+
+def _bounded(lines: Sequence[str]) -> tuple[str, ...]:
+    left = len(lines) - _MOST_LINES
+    return (*lines[:_MOST_LINES], *([f"and {left} more"] if left > 0 else []))
 
 
 class Owner(Protocol):

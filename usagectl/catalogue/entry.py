@@ -114,6 +114,12 @@ class SwitchRule(Value):
     how: How | None = None
     note: str = ""  # What a person should know of it.
 
+    @property
+    def known_values(self) -> tuple[object, ...]:
+        """Every value that its tests name: those for off first, then on, then local."""
+        tests = (self.off, self.on, self.local)
+        return tuple(value for test in tests if test for value in test.values)
+
 
 class Command(Value):
     """The tool's own command or option that switches it off."""
@@ -215,9 +221,9 @@ class Verify(Value):
     variables: Mapping[str, str] = MappingProxyType({})
     prepare: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
-    silent: tuple[str, ...] = ()
-    seconds: float = 0
-    delay_seconds: float = 0
+    silent: tuple[str, ...] = ()  # See `Entry.silent_commands`.
+    seconds: float = 120.0  # The longest that a run may take.
+    delay_seconds: float = 1.0  # The longest delay that a dead endpoint may cost.
     note: str = ""
 
 
@@ -299,6 +305,12 @@ class Entry:
     def basis(self) -> str:
         """How it was seen, and of which release, such as `wire 16.4.6`; a page has none."""
         return self.how if self.how == "docs" else f"{self.how} {self.version}"
+
+    @property
+    def silent_commands(self) -> tuple[str, ...]:
+        """The command lines that must never send: help and version, unless it names others."""
+        program = next(iter(self.detect.executables), "")
+        return self.verify.silent or tuple(f"{program} {each}" for each in ("--help", "--version"))
 
     def file(self, name: str) -> File:
         """Return a file by its name; raises KeyError without one."""

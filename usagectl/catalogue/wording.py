@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -249,3 +250,16 @@ def _is_of(path: str, file: File) -> bool:
 def rules_of(entry: Entry, variable: str) -> Sequence[SwitchRule]:
     """List the switches that are read from a variable."""
     return [rule for rule in entry.switches if variable in rule.variables]
+
+
+def way_to_install(entry: Entry) -> str:
+    """Return the command that installs a tool; where no package is known, what looks for it."""
+    words = {"npm": "npm install", "python": "python -m pip install"}
+    packages = entry.verify.packages or {"npm": entry.detect.npm, "python": entry.detect.python}
+    ways = [
+        f"{words[kind]} {' '.join(map(shlex.quote, names))}"
+        for kind, names in packages.items()
+        if names and kind in words
+    ]
+    program = next(iter(entry.detect.executables), entry.name)
+    return " && ".join(ways) or f"command -v {shlex.quote(program)}"

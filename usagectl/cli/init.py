@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -16,7 +15,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import FileExistsAlreadyError, InvalidValueError, quote
-from usagectl.machine import files
+from usagectl.machine import files, toml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,17 +136,17 @@ def write(
         variables["ANALYTICS_API"] = url
     text = Template(files.read_data("tool.usagectl.toml")).substitute(
         name=known.name,
-        name_text=_quoted(known.name),
+        name_text=toml.to_text(known.name),
         file=file.name,
         default=_DEFAULTS[known.terms.default or "local"],
         own_command=_own_command(known, program),
         variable=variable_of(known.name),
-        program=_quoted(program),
-        endpoint=_ENDPOINT.format(url=_quoted(url)) if url else _NO_ENDPOINT,
-        commands=", ".join(_quoted(_lead(each, known.name, program)) for each in commands)
-        or _quoted(_word(program)),
-        silent=_quoted(f"{_word(program)} --help"),
-        variables=", ".join(f"{name} = {_quoted(value)}" for name, value in variables.items()),
+        program=toml.to_text(program),
+        endpoint=_ENDPOINT.format(url=toml.to_text(url)) if url else _NO_ENDPOINT,
+        commands=", ".join(toml.to_text(_lead(each, known.name, program)) for each in commands)
+        or toml.to_text(_word(program)),
+        silent=toml.to_text(f"{_word(program)} --help"),
+        variables=", ".join(f"{name} = {toml.to_text(value)}" for name, value in variables.items()),
     )
     return text.rstrip("\n")
 
@@ -164,7 +163,7 @@ def _own_command(known: Registration, program: str) -> str:
     own = known.terms.commands
     if not own:
         return f'# The tool\'s own command, if it has one: [[command]] run = "{known.name} off"'
-    run = _quoted(f"{_lead(own, known.name, program)} off")
+    run = toml.to_text(f"{_lead(own, known.name, program)} off")
     return f"# The tool's own command.\n[[command]]\nrun = {run}"
 
 
@@ -194,8 +193,3 @@ def _word(text: str) -> str:
     """Quote a word of a command line unless it needs none but for the places in it."""
     bare = text.replace("{here}", "x").replace("{value}", "x")
     return text if shlex.quote(bare) == bare else shlex.quote(text)
-
-
-def _quoted(text: str) -> str:
-    """Write a TOML string."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

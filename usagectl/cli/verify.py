@@ -114,13 +114,13 @@ def verify(
             f"Running {subject.entry.title} {len(rows)} times or so; nothing leaves this machine."
         )
         _output.print_remark(told)
-    for need in () if invocation.as_json else subject.verify.needs:
+    for need in () if invocation.as_json else subject.entry.verify.needs:
         _output.print_remark(f"{subject.entry.title} needs {need} for all that it sends.")
     with _keeping(keep) as kept:
         trials = Trials(subject, environment, keep=kept)
         report = _run(trials, rows)
     version = version_of(report)
-    block = {**evidences.block_of(report, environment.now()), "version": version or "unknown"}
+    block = evidences.block_of(report, environment.now(), version=version or "unknown")
 
     def show() -> None:
         if evidence:
@@ -180,7 +180,7 @@ def failures_of(report: Report, name: str) -> list[UsagectlError]:
     from usagectl.verify.subject import filled
 
     subject, title = report.subject, report.subject.entry.title
-    command = filled(subject.verify.commands[0], subject.folder, "value")
+    command = filled(subject.entry.verify.commands[0], subject.folder, "value")
     shown = f"usagectl capture --sealed -- {command}"
     every = report.results
     broken = [each for each in every if each.verdict == "breaks"]
@@ -207,8 +207,8 @@ def version_of(report: Report) -> str:
     known = report.subject.version
     if known != "unknown":
         return known
-    asked = (each for each in report.results if each.row.words.endswith(" --version") and each.ran)
-    texts = [each.ran.ended.stdout.decode("utf-8", "replace") for each in asked if each.ran]
+    asked = (each.ran.ended for each in report.results if each.row.words.endswith(" --version"))
+    texts = [each.stdout.decode("utf-8", "replace") for each in asked]
     found = _VERSION.search(" ".join(texts))
     return found[0] if found else ""
 
@@ -221,7 +221,7 @@ def data_of(report: Report, block: dict[str, Any]) -> dict[str, object]:
         "version": version_of(report) or "unknown",
         "rows": [_row_data(each) for each in report.results],
         "other_hosts": list(report.others),
-        "needs": list(subject.verify.needs),
+        "needs": list(subject.entry.verify.needs),
         "evidence": block,
     }
 
@@ -259,7 +259,7 @@ def draw(report: Report, sentence: str) -> None:
     """Draw the answer in a sentence, the table, and what bad rows rest on."""
     page = _output.new_page()
     page.line(sentence, "bold")
-    if variables := report.subject.verify.variables:
+    if variables := report.subject.entry.verify.variables:
         named = ", ".join(f"{name}={quote(value)}" for name, value in variables.items())
         page.line(f"Each time it was run with {named}, as its entry has it.")
     page.line()

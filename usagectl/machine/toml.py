@@ -1,7 +1,9 @@
-"""TOML that others may have written, parsed within bounds: its size, its depth, its names."""
+"""TOML: what others may have written, parsed within bounds; and values, written in one line."""
 
 from __future__ import annotations
 
+import json
+from datetime import date, time
 from typing import TYPE_CHECKING
 
 from usagectl.errors import FileCorruptError
@@ -50,3 +52,23 @@ def _is_excessive(line: bytes) -> bool:
     if line.lstrip().startswith(b"#"):
         return False
     return line.count(b".") > _MOST_DOTS or len(line.partition(b"=")[0]) > _MOST_NAME_BYTES
+
+
+def to_text(value: object) -> str:
+    """Write a text, a number, a truth value, a date, a list or an inline table in one line.
+
+    JSON's texts are TOML's as well, but for the escape of DEL.
+    """
+    if isinstance(value, dict):
+        members = ", ".join(f"{_key(name)} = {to_text(each)}" for name, each in value.items())
+        return f"{{ {members} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(to_text, value))}]"
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    is_bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if is_bare else to_text(name)

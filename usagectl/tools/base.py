@@ -56,6 +56,9 @@ RANK: Mapping[str, int] = {"off": 0, "local": 1, "unknown": 2, "on": 3}
 Wish = Literal["off", "undo", "on"]
 """What switching is asked for: off, back to what was before disable, or on whatever was before."""
 
+BREAKS = "value-breaks-tool"
+"""The code of the caution that a tool stops at the value of a switch."""
+
 LOCALSTACK_ENDPOINT = "https://analytics.localstack.cloud/v1"
 """Where LocalStack's clients post when nothing else is set (facts, part 1)."""
 
@@ -92,6 +95,19 @@ class Installation(Value):
     def is_found(self) -> bool:
         """True if the tool is on this machine, or was used on it."""
         return self.installed or self.trace is not None
+
+    @property
+    def node_modules(self) -> Path | None:
+        """The folder of npm packages that the tool lies in; None for another kind of tool."""
+        around = self.packages or self.executable or Path()
+        return next((each for each in around.parents if each.name == "node_modules"), None)
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """The folders in which its programs are, to stand first on PATH."""
+        modules, executable = self.node_modules, self.executable
+        folders = modules and modules / ".bin", executable and executable.parent
+        return tuple(each for each in folders if each)
 
 
 class PartReading(Value):

@@ -196,7 +196,8 @@ def default_of(entry: Entry) -> Switch:
 def read(entry: Entry, environment: Environment, version: str) -> Reading:
     """Try every switch of an entry, by the rules of a release."""
     reader = _Reader(entry, environment, version)
-    by_rule = [list(reader.tries_of(rule)) for rule in entry.switches if reader.holds(rule)]
+    rules = places.heeded(entry, environment, version)
+    by_rule = [list(reader.tries_of(rule)) for rule in rules]
     heeded = [next((one for one in each if _speaks(one)), None) for each in by_rule]
     speaking = _reached(entry, [each for each in heeded if each])
     silent = next((each for each in entry.silent if is_within(version, each.versions)), None)
@@ -261,10 +262,6 @@ class _Reader:
         self.version = version
         self.contents: dict[str, tuple[Path | None, Content]] = {}
         self.problems: dict[Path, str] = {}
-
-    def holds(self, rule: SwitchRule) -> bool:
-        """True if a switch is one of this release, and of this machine."""
-        return is_within(self.version, rule.versions) and places.holds(rule.when, self.environment)
 
     def tries_of(self, rule: SwitchRule) -> Iterator[Tried]:
         """Yield what stands in each variable that is set, or in the file."""
@@ -365,8 +362,7 @@ def shown(entry: Entry, key: tuple[str, ...], name: str, value: object) -> str |
 def is_word(entry: Entry, key: tuple[str, ...], text: str) -> bool:
     """True if a switch knows a text at a key, such as the `false` in the place of Angular's ID."""
     rules = [each for each in entry.switches if key and each.key == key]
-    tests = [test for each in rules for test in (each.off, each.on, each.local) if test]
-    return text.lower() in {str(word).lower() for test in tests for word in test.values}
+    return text.lower() in {str(word).lower() for each in rules for word in each.known_values}
 
 
 _MOST_SHOWN = 80

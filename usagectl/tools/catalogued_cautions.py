@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from usagectl.catalogue.versions import is_within
 from usagectl.errors import quote
-from usagectl.tools.base import Caution, is_no
+from usagectl.tools.base import BREAKS, Caution, is_no
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +141,7 @@ def _breaking(reading: Reading) -> Iterator[Caution]:
         else:
             message = f"{title} stops with an error because of {_said(each.switch)}."
             hint = _repair_of(each, reading)
-        yield Caution("value-breaks-tool", message, hint, "error")
+        yield Caution(BREAKS, message, hint, "error")
 
 
 def _misread(reading: Reading, environment: Environment) -> Iterator[Caution]:

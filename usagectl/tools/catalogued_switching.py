@@ -11,7 +11,6 @@ import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.catalogue.versions import is_within
 from usagectl.errors import FileUnwritableError, StateError, quote
 from usagectl.machine import file_errors, files, owners
 from usagectl.tools import editing, file_values, forms, places, undoing
@@ -99,9 +98,8 @@ def _targets(entry: Entry, asked: Asked) -> Iterator[Target]:
     environment, version = asked.environment, asked.version
     wanted: tuple[Scope, ...] = ("project", "user") if asked.project else ("user",)
     for scope in wanted:
-        for rule in entry.switches:
-            is_heeded = is_within(version, rule.versions) and places.holds(rule.when, environment)
-            if not rule.file or not is_heeded or rule.reach != "own":
+        for rule in places.heeded(entry, environment, version):
+            if not rule.file or rule.reach != "own":
                 continue
             file = entry.file(rule.file)
             path = places.path_of(file, environment, version)
@@ -110,6 +108,27 @@ def _targets(entry: Entry, asked: Asked) -> Iterator[Target]:
             found = "project" if _is_in_project(file, path, environment) else file.scope
             if found == scope:
                 yield Target(rule, places.as_at(file, path), path, scope)
+
+
+def target_of(
+    entry: Entry, rule: SwitchRule, environment: Environment, version: str
+) -> Target | None:
+    """Return where a switch stands in a file, or would if that were made; None without a place."""
+    file = entry.file(rule.file)
+    about = file, environment, version
+    path = places.path_of(*about) or places.path_to_make(*about)
+    return Target(rule, places.as_at(file, path), path, file.scope) if path else None
+
+
+def with_value(target: Target, data: bytes | None, value: object) -> bytes:
+    """Return what a file holds with a value for its switch, and with what the switch needs.
+
+    Raises:
+        FileCorruptError: the file cannot be understood.
+        FileUneditableError: its form allows no such change.
+    """
+    _, data = _meet_needs(target, data)
+    return _put(target, data, target.key, value)[1]
 
 
 def _is_in_project(file: File, path: Path, environment: Environment) -> bool:
@@ -199,12 +218,9 @@ class _Work:
 
     def _steps(self, target: Target, before: bytes | None) -> tuple[list[Step], bytes | None]:
         """Plan what has to be written: what the switch needs, then the switch."""
-        rule, steps, data = target.rule, [], before
-        for need in _unmet(target, before):
-            step, data = _put(target, data, target.file.path_to(need.key), need.write)
-            steps.append(step)
-        if forms.outcome(rule, _value_of(target, data)) != "off":
-            step, data = _put(target, data, target.key, rule.write)
+        steps, data = _meet_needs(target, before)
+        if forms.outcome(target.rule, _value_of(target, data)) != "off":
+            step, data = _put(target, data, target.key, target.rule.write)
             steps.append(step)
         return steps, data
 
@@ -316,6 +332,16 @@ def _unmet(target: Target, data: bytes | None) -> list[Need]:
         for need in target.rule.needs
         if not forms.matches(need.match, _value_at(target, data, target.file.path_to(need.key)))
     ]
+
+
+def _meet_needs(target: Target, data: bytes | None) -> tuple[list[Step], bytes | None]:
+    """Plan what a switch needs beside it, as far as that can be written."""
+    steps = []
+    for need in _unmet(target, data):
+        if need.write is not None:
+            step, data = _put(target, data, target.file.path_to(need.key), need.write)
+            steps.append(step)
+    return steps, data
 
 
 def _put(

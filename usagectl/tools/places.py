@@ -12,7 +12,7 @@ from usagectl.machine.environment import is_ci, is_container
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from usagectl.catalogue.entry import File, Place
+    from usagectl.catalogue.entry import Entry, File, Place, SwitchRule
     from usagectl.machine.environment import Environment
 
 _SYSTEMS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
@@ -58,6 +58,23 @@ def holds(conditions: Iterable[str], environment: Environment) -> bool:
     return all(_CONDITIONS[each](environment) for each in conditions)
 
 
+def heeded(entry: Entry, environment: Environment, version: str) -> list[SwitchRule]:
+    """List the switches of an entry that a release asks on this machine, in its order."""
+    return [
+        rule
+        for rule in entry.switches
+        if is_within(version, rule.versions) and holds(rule.when, environment)
+    ]
+
+
+def conditions_of(entry: Entry, environment: Environment) -> tuple[str, ...]:
+    """Name what this machine is, as far as an entry tells such machines apart; CI always."""
+    told: set[str] = {each for rule in entry.switches for each in rule.when}
+    told |= {each for file in entry.files for place in file.places for each in place.when}
+    told = {"ci", *(each.removeprefix("not-") for each in told)}
+    return tuple(each for each in _CONDITIONS if each in told and holds([each], environment))
+
+
 def expand(text: str, environment: Environment) -> Path | None:
     """Fill a path in; None where a variable without a default is not set, or there is no home."""
     filled = _fill(text, environment.variables)
@@ -69,6 +86,15 @@ def expand(text: str, environment: Environment) -> Path | None:
     # What a variable names lies where it says; what the entry names lies below the root.
     is_literal = text.startswith("/")
     return environment.at_root(filled) if is_literal else environment.cwd / filled
+
+
+def written(path: Path, environment: Environment) -> str:
+    """Write a path as an entry does: from home, project or a root of its own; else empty."""
+    folders = {"~/": environment.home, "": environment.cwd, "/": environment.root}
+    for head, folder in folders.items():
+        if folder and folder != Path("/") and path.is_relative_to(folder):
+            return f"{head}{path.relative_to(folder)}"
+    return ""
 
 
 def moved(

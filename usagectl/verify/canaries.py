@@ -1,26 +1,19 @@
 """Canaries: texts that must not be sent, their places, and the search for them.
 
 Each is drawn at random and stands in one place alone, so that a text which is found names
-its place. The search knows what programs make of a text: upper case, base64, hexadecimal,
-percent signs, JSON escapes, hashes.
+its place, whatever the program made of it.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
 
-from usagectl.capture.decoding import UndecodableError, decode
-from usagectl.events.reading import BESIDE
+from usagectl.audit.disguises import Disguises
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from usagectl.capture import Captured
-    from usagectl.verify.traffic import Traffic
+    from usagectl.capture.traffic import Traffic
 
 PLACES = {
     "value": "what was typed for {value}",
@@ -62,12 +55,6 @@ FILES = {
 
 _LETTERS = "abcdefghijkmnop"
 _LENGTH = 14
-_HASHES = ("md5", "sha1", "sha256", "sha512")
-_HASH_DIGITS = 12
-"""LocalStack's clients cut a digest to this many; shorter ones are found by chance."""
-
-_ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
-_GZIP = b"\x1f\x8b"
 
 
 def plant(entropy: Callable[[int], bytes]) -> dict[str, str]:
@@ -92,69 +79,12 @@ def search(
     searched. `folders` are the paths whose last parts are the canaries `home` and `work`.
     """
     wholes = {**filled(_WHOLES, planted), **folders}
-    needles = [
-        (name, form, needle)
-        for name, text in planted.items()
-        for form, needle in _forms(text, wholes.get(name, text))
-    ]
+    wanted = Disguises((name, (text, wholes.get(name, text))) for name, text in planted.items())
     found: dict[tuple[str, str], str] = {}
     unreadable = 0
-    for where, data in _parts(traffic):
-        if data is None:
-            unreadable += 1
-            continue
-        looks = _readings(data)
-        for name, form, needle in needles:
-            if (name, where) not in found and any(needle in look for look in looks):
-                found[name, where] = form
+    for where, data in traffic.parts():
+        unreadable += data is None
+        for name, form in wanted.search(data or b""):
+            found.setdefault((name, where), form)
     told = [f"{PLACES[name]}, {form}, in {where}" for (name, where), form in found.items()]
     return told, unreadable
-
-
-def _forms(text: str, whole: str) -> Iterator[tuple[str, bytes]]:
-    """Yield what a program may make of a text, in the letters that `_readings` has."""
-    data = text.encode()
-    yield "as it is", data
-    yield "in hexadecimal", data.hex().encode()
-    for shift in range(3):
-        coded = base64.b64encode(b"\0" * shift + data).rstrip(b"=")
-        # The first characters and the last one hold bits of the neighbours.
-        cut = coded[(0, 2, 3)[shift] : -1]
-        yield "in base64", cut
-        yield "in base64", cut.replace(b"+", b"-").replace(b"/", b"_")
-    for each in (data, whole.encode()):
-        for name in _HASHES:
-            digest = hashlib.new(name, each, usedforsecurity=False).digest()
-            yield f"as its {name} hash", digest.hex()[:_HASH_DIGITS].encode()
-            yield f"as its {name} hash", base64.b64encode(digest)[:_HASH_DIGITS]
-
-
-def _readings(data: bytes) -> set[bytes]:
-    """Return the bytes as they are and decoded, each in small letters too."""
-    escaped = _ESCAPE.sub(lambda match: chr(int(match[1], 16)).encode("utf-8", "replace"), data)
-    once = unquote_to_bytes(escaped)
-    readings = {data, escaped, once, unquote_to_bytes(once)}
-    return readings | {each.lower() for each in readings}
-
-
-def _parts(traffic: Traffic) -> Iterator[tuple[str, bytes | None]]:
-    """Yield all that was sent, part by part; None for what cannot be read."""
-    for request in traffic.captured:
-        yield "the address", f"{request.host}{request.path}".encode()
-        for name, value in request.headers.items():
-            yield f"the header {name}", f"{name}: {value}".encode()
-        yield f"the body of {request.method} {request.path.partition('?')[0]}", _body(request)
-    for seen in traffic.observed:
-        yield "a name of a host", seen.observation.host.encode()
-        yield from [("", None)] * (seen.times if seen.observation.kind == "tls-refused" else 0)
-
-
-def _body(request: Captured) -> bytes | None:
-    """Decode a body; some libraries compress one and send no header that says so."""
-    coding = "gzip" if request.body.startswith(_GZIP) else ""
-    if request.problem not in ("", BESIDE):  # It was kept with its coding.
-        coding = request.headers.get("content-encoding", coding)
-    try:
-        return decode(request.body, coding)
-    except UndecodableError:
-        return None

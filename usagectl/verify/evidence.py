@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+from usagectl.machine import toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from usagectl.catalogue.entry import Entry
-    from usagectl.verify.runs import Ran
     from usagectl.verify.trials import Report
     from usagectl.verify.verdicts import Result
 
 
-def block_of(report: Report, now: datetime) -> dict[str, Any]:
-    """Return the evidence as data; what was not proved is left out."""
-    kinds, proved = ("on", "switch"), ("keeps", "breaks", "quieter")
-    shown = [each for each in report.results if each.row.kind in kinds and not each.row.has_waiting]
+def block_of(report: Report, now: datetime, *, version: str = "unknown") -> dict[str, Any]:
+    """Return the evidence as data, for a release; what was not proved is left out."""
     runs: dict[str, dict[str, Any]] = {}
-    for each in shown:
-        if each.ran and each.verdict in proved:  # What an entry cannot tell apart stands once.
-            members = _circumstances(each, each.ran, report.subject.entry)
-            runs.setdefault(_value(members), {"requests": each.requests or 0, **members})
-    version, date = report.subject.version, f"{now:%Y-%m-%d}"
-    return {"how": "wire", "version": version, "date": date, "runs": [*runs.values()]}
+    for each in report.results:
+        is_wanted = each.row.kind in ("on", "switch") and not each.row.has_waiting
+        if is_wanted and each.verdict != "not-proved":
+            members = _circumstances(each, report.subject.entry)
+            # What an entry cannot tell apart stands once.
+            runs.setdefault(toml.to_text(members), {"requests": each.requests or 0, **members})
+    return {"how": "wire", "version": version, "date": f"{now:%Y-%m-%d}", "runs": [*runs.values()]}
 
 
-def _circumstances(result: Result, ran: Ran, entry: Entry) -> dict[str, Any]:
-    row = result.row
+def _circumstances(result: Result, entry: Entry) -> dict[str, Any]:
+    row, ran = result.row, result.ran
     members = {
         "variables": {**entry.verify.variables, **row.variables},
         "files": dict(ran.written),
@@ -43,21 +42,6 @@ def _circumstances(result: Result, ran: Ran, entry: Entry) -> dict[str, Any]:
 
 def to_toml(block: Mapping[str, Any]) -> str:
     """Write the block as it stands in an entry, one run a line."""
-    head = [f"{name} = {_value(block[name])}" for name in ("how", "version", "date")]
-    runs = [f"    {_value(run)}," for run in block["runs"]]
+    head = [f"{name} = {toml.to_text(block[name])}" for name in ("how", "version", "date")]
+    runs = [f"    {toml.to_text(run)}," for run in block["runs"]]
     return "\n".join(["[[evidence]]", *head, "runs = [", *runs, "]"])
-
-
-def _key(name: str) -> str:
-    is_bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-    return name if is_bare else _value(name)
-
-
-def _value(value: object) -> str:
-    """Write a value of TOML: JSON's texts are TOML's as well, but for the escape of DEL."""
-    if isinstance(value, dict):
-        members = ", ".join(f"{_key(name)} = {_value(each)}" for name, each in value.items())
-        return f"{{ {members} }}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

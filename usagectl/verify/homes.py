@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from usagectl import consent
 from usagectl.errors import StateError
+from usagectl.tools import catalogued_switching as switching
 from usagectl.tools import places
 from usagectl.tools.catalogued import Catalogued
-from usagectl.tools.editing import Syntax, edit
 from usagectl.tools.registry import select
 from usagectl.verify import canaries
 from usagectl.verify.subject import filled
@@ -18,16 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from usagectl.catalogue.entry import File, SwitchRule
+    from usagectl.catalogue.entry import SwitchRule
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Tool
+    from usagectl.tools.catalogued_switching import Target
     from usagectl.verify.rows import Edit, Row
     from usagectl.verify.subject import Subject
 
 _HANDED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "JAVA_HOME")
 """Variables that programs need to start; a run gets no other of this person's."""
-
-BREAKS = "value-breaks-tool"
 
 
 class OutsideError(StateError):
@@ -52,11 +51,13 @@ class Home:
     ) -> None:
         self.home = root / "home" / planted["home"]
         self.work = root / "work" / planted["work"]
+        self.folders = {"home": str(self.home), "work": str(self.work)}  # By their canaries.
         self._root = root
         self._subject = subject
+        self._entry = subject.entry
         self._planted = planted
         self.environment = given._replace(
-            variables={**self._variables(given), **row.variables},
+            variables={**self._variables(given.variables), **row.variables},
             cwd=self.work,
             account_home=self.home,
             config_dir=self.home / ".config/usagectl",
@@ -66,16 +67,10 @@ class Home:
         about = subject.entry.files, self.environment, subject.version
         self.environment, self.replaced = places.moved(*about, below=root / "outside")
 
-    @property
-    def folders(self) -> Mapping[str, str]:
-        """The paths of home and project, by the canaries that are their last parts."""
-        return {"home": str(self.home), "work": str(self.work)}
-
-    def _variables(self, given: Environment) -> dict[str, str]:
-        entry, known = self._subject.entry, given.variables
-        switches = {name for rule in entry.switches for name in rule.variables}
+    def _variables(self, known: Mapping[str, str]) -> dict[str, str]:
+        switches = {name for rule in self._entry.switches for name in rule.variables}
         secret = canaries.filled(canaries.VARIABLES, self._planted)
-        folders = [*map(str, self._subject.programs), known.get("PATH", os.defpath)]
+        folders = [*map(str, self._subject.installation.programs), known.get("PATH", os.defpath)]
         return {
             **{name: known[name] for name in _HANDED_ON if name in known},
             **{name: text for name, text in secret.items() if name not in switches},
@@ -83,7 +78,7 @@ class Home:
             **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(self._root / "tmp")),
             "PATH": os.pathsep.join(folders),
             "PWD": str(self.work),
-            **{name: self.fill(value) for name, value in entry.verify.variables.items()},
+            **{name: self.fill(value) for name, value in self._entry.verify.variables.items()},
         }
 
     def make(self) -> None:
@@ -94,11 +89,11 @@ class Home:
         """
         for folder in (self.home, self.work, self._root / "tmp"):
             folder.mkdir(parents=True, mode=0o700)
-        entry = self._subject.entry
         secret = canaries.filled(canaries.FILES, self._planted)
-        for name, text in {**secret, **entry.consent, **entry.verify.files}.items():
+        for name, text in {**secret, **self._entry.consent, **self._entry.verify.files}.items():
             self._write(places.expand(name, self.environment), self.fill(text).encode())
-        if (modules := self._subject.node_modules) and not (self.work / modules.name).exists():
+        modules = self._subject.installation.node_modules
+        if modules and not (self.work / modules.name).exists():
             (self.work / modules.name).symlink_to(modules)
 
     def fill(self, text: str) -> str:
@@ -113,8 +108,8 @@ class Home:
         """
         if wanted.rule is None:
             return not self._tool().switch(self.environment, "off", dry_run=True, project=True)
-        _, path = self._file(wanted.rule)
-        return not path.exists() and any(need.write is None for need in wanted.rule.needs)
+        is_there = self._target(wanted.rule).path.exists()
+        return not is_there and any(need.write is None for need in wanted.rule.needs)
 
     def apply(self, wanted: Edit) -> None:
         """Write to the tool's own file.
@@ -128,49 +123,36 @@ class Home:
                 self._refuse_outside(change.file)
             tool.switch(self.environment, "off", dry_run=False, project=True)
         else:
-            file, path = self._file(wanted.rule)
-            self._write(path, wanted.broken.encode() or _edited(wanted.rule, wanted, file, path))
+            target = self._target(wanted.rule)
+            data = target.path.read_bytes() if target.path.is_file() else None
+            text = wanted.broken.encode() or switching.with_value(target, data, wanted.value)
+            self._write(target.path, text)
 
-    def _file(self, rule: SwitchRule) -> tuple[File, Path]:
-        """Return the file of a switch in the form that it has here, and where it lies."""
-        file = self._subject.entry.file(rule.file)
-        about = file, self.environment, self._subject.version
-        path = places.path_of(*about) or places.path_to_make(*about)
-        if path is None:
-            raise OutsideError(file.name)
-        return places.as_at(file, path), path
+    def _target(self, rule: SwitchRule) -> Target:
+        """Return where a switch stands, or would stand, in a file of this home."""
+        target = switching.target_of(self._entry, rule, self.environment, self._subject.version)
+        if target is None:
+            raise OutsideError(rule.file)
+        return target
 
     def texts(self) -> dict[str, str]:
         """Read the tool's own files below home and project, by the path that an entry writes."""
         found = {}
-        for file in self._subject.entry.files:
+        for file in self._entry.files:
             path = places.path_of(file, self.environment, self._subject.version)
-            for head, folder in (("~/", self.home), ("", self.work), ("/", self._root / "outside")):
-                if path and path.is_relative_to(folder) and path.is_file():
-                    name = f"{head}{path.relative_to(folder)}"
-                    found[name] = path.read_text("utf-8", "replace")
+            if path and path.is_file() and (name := places.written(path, self.environment)):
+                found[name] = path.read_text("utf-8", "replace")
         return found
 
     def verdict(self) -> str:
         """Return what `consent` says of the tool in this home; of several parts, of the first."""
         found = consent.evaluate_tool(self.environment, self._tool(), is_named=True)[0]
-        is_broken = any(each.code == BREAKS and each.level == "error" for each in found.cautions)
-        return "breaks" if is_broken else found.telemetry
-
-    def conditions(self) -> tuple[str, ...]:
-        """Name what this machine is, as far as the entry tells such machines apart."""
-        entry = self._subject.entry
-        told: set[str] = {each for rule in entry.switches for each in rule.when}
-        told |= {each for file in entry.files for place in file.places for each in place.when}
-        told = {"ci", *(each.removeprefix("not-") for each in told)}
-        known = [name for name in ("root", "container", "ci") if name in told]
-        return tuple(name for name in known if places.holds([name], self.environment))
+        return "breaks" if found.is_broken else found.telemetry
 
     def _tool(self) -> Tool:
-        entry = self._subject.entry
-        if entry.module:
-            return select(self.environment, [entry.name])[0]
-        return Catalogued(entry, self._subject.installation)
+        if self._entry.module:
+            return select(self.environment, [self._entry.name])[0]
+        return Catalogued(self._entry, self._subject.installation)
 
     def _write(self, path: Path | None, data: bytes) -> None:
         there = self._refuse_outside(path)
@@ -182,14 +164,3 @@ class Home:
         if path is None or not path.parent.resolve().is_relative_to(self._root):
             raise OutsideError(path or "That")
         return path
-
-
-def _edited(rule: SwitchRule, wanted: Edit, file: File, path: Path) -> bytes:
-    """Return a file with a switch set, and what the switch needs beside it."""
-    data = path.read_bytes() if path.is_file() and file.format != "marker" else b""
-    if file.format != "marker":
-        needed = [(need.key, need.write) for need in rule.needs if need.write is not None]
-        syntax = Syntax(file.format, file.dialect)
-        for key, value in (*needed, (rule.key, wanted.value)):
-            data = edit(path, syntax, data or None, file.path_to(tuple(key)), value)
-    return data

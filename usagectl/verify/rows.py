@@ -9,8 +9,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl.catalogue.versions import is_within
 from usagectl.errors import InvalidValueError
+from usagectl.machine import toml
 from usagectl.tools import places
 from usagectl.tools.editing import TYPED, as_text
 
@@ -66,9 +66,8 @@ class Row(NamedTuple):
     @property
     def name(self) -> str:
         """The row in a few words, the same each time."""
-        return " ".join(
-            filter(None, (self.switch, repr(self.value) if self.variables else self.value))
-        )
+        value = repr(self.value) if self.variables else self.value
+        return f"{self.switch} {value}" if value else self.switch
 
 
 ON = Row("on", "telemetry on")
@@ -88,25 +87,20 @@ def plan(
     """
     found = [*_switches(subject, environment, quick=quick)]
     known = list(dict.fromkeys(row.switch for row in found))
-    for name in switches:
-        if name not in known:
-            raise InvalidValueError("switch", name, wanted=f"use {', '.join(known)}")
-    values = Row("values", "typed values")
+    for name in (each for each in switches if each not in known):
+        raise InvalidValueError("switch", name, wanted=f"use {', '.join(known)}")
     if switches:
         return (ON, *(row for row in found if row.switch in switches))
-    silent = [Row("silent", "silent", words, words=words) for words in subject.silent]
+    lines = subject.entry.silent_commands
+    silent = [Row("silent", "silent", words, words=words) for words in lines]
     delays = [Row("delay", "dead endpoint", answer) for answer in DEAD if not quick]
-    return (ON, *found, *silent, values, *delays)
+    return (ON, *found, *silent, Row("values", "typed values"), *delays)
 
 
 def _switches(subject: Subject, environment: Environment, *, quick: bool) -> Iterator[Row]:
     """Yield every switch with every value: variables, what `disable` writes, files, commands."""
     entry = subject.entry
-    rules = [
-        rule
-        for rule in entry.switches
-        if is_within(subject.version, rule.versions) and places.holds(rule.when, environment)
-    ]
+    rules = places.heeded(entry, environment, subject.version)
     tried = dict.fromkeys(_variables(entry, rules, quick=quick))
     yield from (Row("switch", name, value, {name: value}) for name, value in tried)
     if entry.module or any(rule.file for rule in rules):
@@ -140,14 +134,9 @@ def _texts(rule: SwitchRule, *, quick: bool) -> Iterator[str]:
         yield as_text(rule.write)
     if quick:
         return
-    yield from (each for each in _documented(rule) if isinstance(each, str))
+    yield from (each for each in rule.known_values if isinstance(each, str))
     if rule.reach != "ci":
         yield from ODD
-
-
-def _documented(rule: SwitchRule) -> Iterator[object]:
-    for test in (rule.off, rule.on, rule.local):
-        yield from test.values if test else ()
 
 
 def _edits(entry: Entry, rule: SwitchRule, *, is_alone: bool) -> Iterator[Row]:
@@ -163,16 +152,9 @@ def _edits(entry: Entry, rule: SwitchRule, *, is_alone: bool) -> Iterator[Row]:
     if file.format == "marker":
         yield Row("switch", name, "present", edit=Edit(rule, ""))
         return
-    given = [rule.write, rule.write_on, *_documented(rule), _ODD_IN_FILE]
-    values = {shown_value(each): each for each in given if each is not None}
+    given = [rule.write, rule.write_on, *rule.known_values, _ODD_IN_FILE]
+    values = {toml.to_text(each): each for each in given if each is not None}
     for text, value in values.items():
         yield Row("switch", name, text, edit=Edit(rule, value))
     if file.format in _CAN_BREAK:
         yield Row("switch", name, "broken file", edit=Edit(rule, broken=_BROKEN))
-
-
-def shown_value(value: object) -> str:
-    """Show a value of a file with its type, as JSON does."""
-    import json
-
-    return json.dumps(value, ensure_ascii=False, default=str)

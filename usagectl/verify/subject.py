@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import catalogue
 from usagectl.catalogue import authored
+from usagectl.catalogue.wording import way_to_install
 from usagectl.errors import UnknownToolError, UsagectlError
 from usagectl.machine import inventory
 from usagectl.tools import detection
-from usagectl.tools.base import Installation
+from usagectl.tools.base import Installation, find_executable
 
 if TYPE_CHECKING:
-    from usagectl.catalogue.entry import Entry, Verify
+    from pathlib import Path
+
+    from usagectl.catalogue.entry import Entry
     from usagectl.machine.environment import Environment
 
 
@@ -36,10 +36,8 @@ class NothingToRunError(UsagectlError):
     exit_status = 2
 
     def __init__(self, name: str) -> None:
-        super().__init__(
-            f"The catalogue knows no command that makes {name} send.",
-            hint="usagectl verify ./mytool.toml",
-        )
+        message = f"The catalogue knows no command that makes {name} send."
+        super().__init__(message, hint="usagectl verify ./mytool.toml")
 
 
 class Subject(NamedTuple):
@@ -53,30 +51,6 @@ class Subject(NamedTuple):
     def version(self) -> str:
         """The release that is here, as far as that is known."""
         return self.installation.version or self.entry.version
-
-    @property
-    def verify(self) -> Verify:
-        """How it is run."""
-        return self.entry.verify
-
-    @property
-    def silent(self) -> tuple[str, ...]:
-        """The command lines that must never send."""
-        program = next(iter(self.entry.detect.executables), "")
-        return self.verify.silent or tuple(f"{program} {each}" for each in ("--help", "--version"))
-
-    @property
-    def node_modules(self) -> Path | None:
-        """The folder of npm packages that the tool lies in; None for another kind of tool."""
-        around = self.installation.packages or self.installation.executable or Path()
-        return next((each for each in around.parents if each.name == "node_modules"), None)
-
-    @property
-    def programs(self) -> tuple[Path, ...]:
-        """The folders in which its programs are, to stand first on PATH."""
-        modules, executable = self.node_modules, self.installation.executable
-        folders = modules and modules / ".bin", executable and executable.parent
-        return tuple(each for each in folders if each)
 
 
 def find(name: str, environment: Environment) -> Subject:
@@ -101,31 +75,19 @@ def find(name: str, environment: Environment) -> Subject:
     found = _installation(entry, environment, folder)
     # A library has no program; of a tool that has, a file that its use left behind runs nothing.
     if not (found.executable if entry.detect.executables else found.installed):
-        raise CommandNotHereError(entry.title, hint=_way_to_install(entry))
+        raise CommandNotHereError(entry.title, hint=way_to_install(entry))
     return Subject(entry, found, folder)
 
 
 def _installation(entry: Entry, environment: Environment, folder: Path) -> Installation:
     """Find the program; one with a slash is a path, from the folder of the file."""
     for each in entry.detect.executables:
-        if "/" in each and (found := shutil.which(folder / filled(each, folder))):
-            return Installation(installed=True, executable=Path(found))
+        path = str(folder / filled(each, folder))
+        if "/" in each and (found := find_executable(path, environment)):
+            return Installation(installed=True, executable=found)
     return detection.find(entry, environment, stock=inventory.take(environment))
 
 
 def filled(text: str, folder: Path, value: str = "{value}") -> str:
     """Put the folder of the file and the typed value in their places."""
     return text.replace("{here}", str(folder)).replace("{value}", value)
-
-
-def _way_to_install(entry: Entry) -> str:
-    """Return the command that installs a tool, where its packages are known."""
-    words = {"npm": "npm install", "python": "python -m pip install"}
-    packages = entry.verify.packages or {"npm": entry.detect.npm, "python": entry.detect.python}
-    ways = [
-        f"{words[kind]} {' '.join(map(shlex.quote, names))}"
-        for kind, names in packages.items()
-        if names and kind in words
-    ]
-    program = next(iter(entry.detect.executables), entry.name)
-    return " && ".join(ways) or f"command -v {shlex.quote(program)}"

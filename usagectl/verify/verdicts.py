@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from usagectl.capture.running import Ended
+from usagectl.capture.traffic import Sent, Traffic
 from usagectl.errors import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from usagectl.verify.rows import Row
-    from usagectl.verify.runs import Ran
 
 Verdict = Literal["keeps", "breaks", "quieter", "not-proved"]
 """`breaks`: it does not keep its word; `quieter`: it sent nothing where it was expected to."""
@@ -28,6 +29,19 @@ _WORDS: dict[Verdict, str] = {
 NEVER_SENT = "nothing was sent with telemetry on, so silence proves nothing"
 
 
+class Ran(NamedTuple):
+    """What a row was expected to do, how it ended, and what it sent."""
+
+    expected: str = "unknown"  # The verdict of `consent` in that home, or `breaks`.
+    ended: Ended = Ended()
+    traffic: Traffic = Traffic()
+    sent: Sent = Sent()  # What of the traffic is telemetry.
+    problem: str = ""  # Why it could not be run, else empty.
+    folders: Mapping[str, str] = {}  # The paths of `home` and `work`.
+    written: Mapping[str, str] = {}  # The tool's files that the row's switch has changed.
+    conditions: tuple[str, ...] = ()  # What the machine is, as evidence names it.
+
+
 class Result(NamedTuple):
     """One row, and what became of it."""
 
@@ -38,19 +52,13 @@ class Result(NamedTuple):
     why: str = ""  # What the verdict rests on, where the counts do not say it.
     evidence: tuple[str, ...] = ()  # The same, line by line.
     requests: int | None = None  # To telemetry hosts; None where nothing was run.
-    ran: Ran | None = None
+    ran: Ran = Ran()
 
     @property
     def words(self) -> str:
         """The verdict in words; a switch that changes nothing, as expected, keeps no word."""
         is_sending = self.verdict == "keeps" and self.expected in ("on", "unknown")
         return "sends as said" if is_sending else _WORDS[self.verdict]
-
-    @property
-    def text(self) -> str:
-        """The result in lines for a person."""
-        lines = (f"expected: {self.expected}", f"came: {self.came}", self.why, *self.evidence)
-        return "\n  ".join([f"{self.row.name}: {self.words}", *filter(None, lines)])
 
     @property
     def is_bad(self) -> bool:
@@ -91,8 +99,7 @@ def _doubt(expected: str, ran: Ran, loud: Result) -> str:
         return _told(ran)
     if loud.verdict != "keeps":
         return NEVER_SENT
-    is_same = loud.ran is not None and ran.ended.status == loud.ran.ended.status
-    if is_same or expected in ("silent", "breaks"):
+    if ran.ended.status == loud.ran.ended.status or expected in ("silent", "breaks"):
         return ""
     return f"{_told(ran) or 'the command ended well'}, other than with telemetry on"
 
