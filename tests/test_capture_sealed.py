@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -322,6 +324,51 @@ for family, address in (
             with pytest.raises(TimeoutError):
                 each.accept()
     assert "daemon.sock" in found.outcome.stdout
+
+
+CHATTY = """
+import socket, urllib.request
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("198.51.100.7", 5353))
+for url in ("http://192.0.2.9:8080/v1", "https://t.example/v1"):
+    try:
+        urllib.request.urlopen(url, b"{}", timeout=3).read()
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("ip"), reason="root makes a network")
+def test_no_interface_of_the_host_counts_a_packet(machine: Machine) -> None:
+    """In a network that nobody else uses, a sealed run leaves every counter as it was.
+
+    The same command without a seal moves them.
+    """
+    sealing.require()
+    (machine.folder / "chatty.py").write_text(CHATTY)
+    command = f"{sys.executable} {machine.folder / 'chatty.py'}"
+    counters = "echo; tail -n +3 /proc/self/net/dev"
+    script = f"""set -e
+ip link set lo up
+ip link add d0 type veth peer name d1
+for each in d0 d1; do ip link set $each addrgenmode none up; done
+ip address add 203.0.113.1/24 dev d0
+ip route add default via 203.0.113.254
+ip neighbour add 203.0.113.254 lladdr 02:00:00:00:00:01 dev d0
+{counters}
+{sys.executable} -m usagectl capture --sealed --summary sum.json -- {command} 1>&2
+{counters}
+timeout 3 {command} || true
+{counters}
+"""
+    found = sealing.run_shell(machine, script, "unshare", "--net")
+    before, sealed_, plain = (each.strip() for each in found.stdout.strip().split("\n\n"))
+    assert "d0:" in before
+    assert sealed_ == before, found.stderr
+    assert plain != before
+    summary = json.loads((machine.cwd / "sum.json").read_text())["data"]
+    assert {each["host"] for each in summary["hosts"]} == {
+        *("198.51.100.7", "192.0.2.9", "t.example"),
+    }
 
 
 def own_address() -> str:

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl.capture import traffic
+from usagectl.capture import hosts, traffic
 from usagectl.errors import count_of, install_line, quote
 from usagectl.showing import as_data
 
@@ -158,8 +158,10 @@ def tool_of(rows: Sequence[HostTraffic], command: str = "") -> str:
 
 
 def unknown_of(rows: Sequence[HostTraffic]) -> str:
-    """Name the first host that nobody knows; empty where each is known."""
-    return next((row.host for row in rows if row.kind == "unknown"), "")
+    """Name the first host that nobody knows; empty where each is known, if for other paths."""
+    owner_of = hosts.known().owner
+    unknown = (row.host for row in rows if row.kind == "unknown")
+    return next((host for host in unknown if not owner_of(host).is_telemetry), "")
 
 
 def first_sentence(sight: Sight) -> str:
@@ -230,9 +232,9 @@ def _show_rows(rows: Sequence[tuple[str, str, str]], page: Page) -> None:
     if room >= min(places, _LEAST_PLACE_WIDTH):
         page.rows([(what, _end_of(place, room), text) for what, place, text in rows])
         return
-    for what, hosts in groupby(rows, key=itemgetter(0)):
+    for what, these in groupby(rows, key=itemgetter(0)):
         page.indented(what)
-        for _, place, text in hosts:
+        for _, place, text in these:
             room = page.width - len("  " * 4) - len(text)
             page.indented(f"{_end_of(place, room)}  {text}", by=4)
 
