@@ -206,15 +206,12 @@ class UsageCapture:
         # A program that `pip install --user` installed is found by its home.
         users = {"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {}
         own = {name: str(self._home / place) for name, place in _HOMES.items()}
-        dropped = {*own, *opt_out_variables()}
-        ours = {
-            name: value
-            for name, value in os.environ.items()
-            # The last is the variable of any program that records through usagectl.
-            if not (name in dropped or name.endswith("_TELEMETRY"))
-            or name in self._noticed
-            or value != self._before_tests.get(name)
-        }
+        ours = _events.of_test(
+            os.environ,
+            {*own, *opt_out_variables()},
+            before=self._before_tests,
+            noticed=self._noticed,
+        )
         return {**users, **own, **ours}
 
     def clear(self) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
     from pathlib import Path
 
     from usagectl.machine.environment import Environment
@@ -96,12 +96,14 @@ def recorded(folder: Path, started_in: Path, before: Mapping[str, str]) -> Itera
     """
     from usagectl.emitting import rehearsal
     from usagectl.machine import environment
+    from usagectl.tools.instrumented_rules import LIFTED_VARIABLE, NO_VARIABLES
 
+    chosen = {*NO_VARIABLES, LIFTED_VARIABLE, "ANALYTICS_API"}
     with noticing() as noticed:
 
         def change(found: Environment) -> Environment:
             return found._replace(
-                variables=_of_test(found.variables, before, noticed),
+                variables=of_test(found.variables, chosen, before=before, noticed=noticed),
                 cwd=folder if found.cwd == started_in else found.cwd,
                 config_dir=folder / "config",
                 state_dir=folder / "state",
@@ -131,13 +133,18 @@ def noticing() -> Iterator[set[str]]:
         yield noticed
 
 
-def _of_test(
-    variables: Mapping[str, str], before: Mapping[str, str], noticed: set[str]
+def of_test(
+    variables: Mapping[str, str],
+    chosen: Container[str],
+    *,
+    before: Mapping[str, str],
+    noticed: Container[str],
 ) -> dict[str, str]:
-    """Leave out opt-outs, opt-ins and endpoints that are as they were before any test set some."""
-    from usagectl.tools.instrumented_rules import LIFTED_VARIABLE, NO_VARIABLES
+    """Leave out what whoever runs the tests chose: it is as it was before any test set some.
 
-    chosen = {*NO_VARIABLES, LIFTED_VARIABLE, "ANALYTICS_API"}
+    Beside the variables that are named that is the one of any program that records through
+    usagectl.
+    """
     return {
         name: value
         for name, value in variables.items()
