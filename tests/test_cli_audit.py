@@ -32,15 +32,28 @@ NEW = json.dumps({"name": "brand_new", "payload": {"a/b": "mail jo@corp.io"}})
 GOOD = json.dumps(notice.find_event("run_init").example)
 
 
-def captured(machine: Machine, host: str, body: object, agent: str = "node") -> bytes:
+def captured(
+    machine: Machine, host: str, body: object, agent: str = "node", *, query: str = ""
+) -> bytes:
     """Build the lines that a recorder keeps of a request."""
     given = machine.environment()
     headers = {"user-agent": agent}
-    request = Request("POST", "/x", "", headers, json.dumps(body).encode(), host=host, port=443)
+    request = Request("POST", "/x", query, headers, json.dumps(body).encode(), host=host, port=443)
     lines, _ = records.build(
         request, now=given.now(), entropy=given.entropy, privacy=Privacy(reveal=True)
     )
     return lines
+
+
+def test_an_address_may_give_something_away(machine: Machine) -> None:
+    """A counting pixel has its values in the query, once for all events of its request."""
+    (machine.cwd / "events.jsonl").write_bytes(
+        captured(machine, "t.example", {"events": [{}, {}]}, query="u=jo%40corp.io&token=*&n=1")
+    )
+    found = audit(machine, "--json").data["findings"]
+    assert [(each["rule"], each["field"], each["count"]) for each in found] == [
+        ("UC501", "/path/u", 1)
+    ]
 
 
 def test_what_another_tool_sent_is_not_held_against_the_notice(machine: Machine) -> None:

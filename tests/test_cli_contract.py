@@ -82,8 +82,8 @@ KEYS: dict[str, dict[str, str]] = {
     "audit": {"": AUDIT, "findings[]": FINDING, "totals": "error warning note suppressed"},
     "report": {
         "": (
-            "time usagectl environment tools not_found expected known not_covered captures inputs "
-            "sha256"
+            "time usagectl environment asked tools not_found expected known not_covered captures "
+            "inputs sha256"
         ),
         "environment": "is_ci is_docker system",
         "tools[]": PART,

@@ -6,6 +6,7 @@ import base64
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, unquote
 
 from usagectl.audit import checks
 from usagectl.audit.checks import Checker, Node
@@ -259,13 +260,14 @@ class Auditor:
     def _add_of_others(self, item: Item) -> None:
         """Search a line of another program for what it gives away, under its host's name."""
         record: Any = item.value
-        if record["request"] != self._other_request:
-            self._other_request = record["request"]
-            self.other_requests += 1
         host = self.shown_name(record["host"])
         host = _OTHER_HOST if host == _OTHER else host
         self._ledger.line = item.line
         self._ledger.others.add(host)
+        if record["request"] != self._other_request:
+            self._other_request = record["request"]
+            self.other_requests += 1
+            self._checker.below(Node(host, "/path"), _address_of(record))
         for event in _parts_of(record)[0] or ():
             self._checker.below(Node(host), event)
         body = reading.Reader().decode(_body_of(record))
@@ -345,6 +347,13 @@ def _body_of(record: Mapping[str, object]) -> bytes:
         with suppress(UndecodableError, AttributeError):
             return uncoded(body, headers, str(problem))
     return body
+
+
+def _address_of(record: Mapping[str, object]) -> dict[str, object]:
+    """Return the path and the query of a request, decoded; a value that is masked is left out."""
+    path, _, query = str(record.get("path")).partition("?")
+    members = {name: value for name, value in parse_qsl(query) if value != _OTHER}
+    return {"": unquote(path), **members}
 
 
 def _rule_of_problem(record: dict[str, object]) -> str:
