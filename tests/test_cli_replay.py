@@ -181,7 +181,7 @@ def test_rejected_are_listed_and_sent_again(machine: Machine) -> None:
         words = ("replay", "--to", there.base, "--event", "e")
         done = run(machine, *words)
         assert done.status == 5
-        assert "refused 3 events (status 422); kept under rejected." in done.stderr
+        assert "refused 3 events (status 422): wrong shape; kept under rejected." in done.stderr
         listed = run(machine, "spool", "list", "--rejected")
         assert listed.stdout.startswith("3 events rejected.\n")
         assert listed.stdout.count("status 422: wrong shape\n") == 1  # One answer for all three.

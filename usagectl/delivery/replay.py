@@ -110,12 +110,20 @@ class EventsRejectedError(UsagectlError):
     exit_status = 5
 
     def __init__(
-        self, origin: str, *, count: int, status: int, has_stopped: bool, are_copies: bool = False
+        self,
+        origin: str,
+        *,
+        count: int,
+        status: int,
+        has_stopped: bool,
+        words: str = "",
+        are_copies: bool = False,
     ) -> None:
         stopped = " It took nothing else, so the rest was not tried." if has_stopped else ""
         kept = "these were copies" if are_copies else "kept under rejected"
         super().__init__(
-            f"{origin} refused {count_of(count, 'event')} (status {status}); {kept}.{stopped}",
+            f"{origin} refused {count_of(count, 'event')} (status {status})"
+            f"{as_said(words)}; {kept}.{stopped}",
             hint="usagectl spool list" + ("" if are_copies else " --rejected"),
         )
 
@@ -395,7 +403,8 @@ class _Replay:
     planned: int  # Events that are to be sent.
     progress: Progress = field(default_factory=Progress)
     message: str = ""  # What the receiver said of a request that it took.
-    last_refusal: int = 0  # Its status.
+    last_refusal: int = 0  # The status of the last request that was refused.
+    last_words: str = ""  # What came with it.
     refusals: int = 0  # Those that may be of a wrong address; an event too large says nothing.
 
     def run(self) -> UsagectlError | None:
@@ -474,6 +483,7 @@ class _Replay:
             origin,
             count=done.rejected,
             status=self.last_refusal,
+            words=self.last_words,
             has_stopped=has_stopped,
             are_copies=self.options.copies,
         )
@@ -491,7 +501,7 @@ class _Replay:
         if is_taken:
             done = done._replace(sent=done.sent + number - refused, refused=done.refused + refused)
         else:
-            self.last_refusal = answer.status
+            self.last_refusal, self.last_words = answer.status, wire.words_of(answer)
             self.refusals += answer.status != attempts.TOO_LARGE
             done = done._replace(rejected=done.rejected + number)
         self.progress = done

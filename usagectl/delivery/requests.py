@@ -81,8 +81,10 @@ class NoAnswerError(Exception):
 
 
 def as_said(message: str) -> str:
-    """Put what a receiver said at the end of a sentence, cut where it is long."""
-    return f": {message[:_SAID_CHARACTERS].strip().rstrip('.')}" if message.strip() else ""
+    """Put the first line that a receiver said at the end of a sentence; a page says nothing."""
+    line, _, _ = message.strip().partition("\n")
+    text = "" if line.startswith("<") else line[:_SAID_CHARACTERS].rstrip(". ")
+    return f": {text}" if text else ""
 
 
 class Refusal(NamedTuple):
