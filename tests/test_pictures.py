@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.support import tables
-from tests.support.pictures import FOLDER, PICTURES, given_away, words_of
+from tests.support.pictures import FOLDER, PICTURES, given_away, left_of, words_of
 
 TEXTS = {file.name: file.read_text(encoding="utf-8") for file in sorted(FOLDER.iterdir())}
 
@@ -34,3 +34,10 @@ def test_what_gives_a_machine_away_is_seen() -> None:
     words = "in /home/x by a@b.org 0123456789abcdef on myhost, ~/.config/opt-out.sh 48 tools"
     found = given_away(words, "myhost", "me", "")
     assert found == ["/home/", "a@b.org", "0123456789abcdef", "myhost"]
+
+
+def test_a_bar_that_is_over_is_no_part_of_a_picture() -> None:
+    """What a program erased from the screen is gone; what it wrote after that stands."""
+    bar = "\x1b[?25lWorking 1/2\n\r\x1b[2K\x1b[1A\x1b[2KWorking 2/2\n\x1b[?25h\r\x1b[1A\x1b[2K"
+    assert left_of(f"first\n{bar}then\nlast\n").split("\n")[:3] == ["first", "then", "last"]
+    assert "Working" not in left_of(bar)

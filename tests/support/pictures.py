@@ -44,6 +44,10 @@ _PRIVATE = re.compile(
 )
 """Paths that are not below `~`, addresses of mail, IDs."""
 
+_UP, _ERASE = "\x1b[1A", "\x1b[2K"
+_MOVES = re.compile(r"(\n|\r|\x1b\[(?:1A|2K|\?25[lh]))")
+"""What rich writes to move on a screen; it erases a line before it writes it again."""
+
 _PAGE = "export default function Page() { return null }\n"
 _MYTOOL = """\
 #!{python}
@@ -108,7 +112,7 @@ def draw(name: str, folders: list[Path]) -> str:
         words = ["sh", "-c", line]
         _, screen = answer_program(words, env=variables, cwd=_HOME / "app", typed=b"")
         text = screen.decode().replace("\r\n", "\n").replace(str(_HOME), "~")
-        console.print(Text.from_ansi(text.rstrip()))
+        console.print(Text.from_ansi(left_of(text).rstrip()))
         console.print()
     drawn = console.export_svg(title=lines[-1].partition(" >")[0], unique_id=f"usagectl-{name}")
     head = f'<svg role="img" aria-label="{title}"'
@@ -118,6 +122,22 @@ def draw(name: str, folders: list[Path]) -> str:
         message = f"the picture {name} gives {', '.join(told)} away"
         raise ValueError(message)
     return picture
+
+
+def left_of(screen: str) -> str:
+    """Return what stands on a screen at the end: a bar that is over has been erased."""
+    lines, row = [""], 0
+    for part in _MOVES.split(screen):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif part == _UP:
+            row = max(row - 1, 0)
+        elif part == _ERASE:
+            lines[row] = ""
+        elif not _MOVES.fullmatch(part):
+            lines[row] += part
+    return "\n".join(lines)
 
 
 def words_of(picture: str) -> str:
