@@ -23,7 +23,7 @@ import pytest
 
 from tests.support.commands import first_line, run_inside, start
 from tests.support.counting import wait_until
-from tests.support.otlp_reading import BOTH
+from tests.support.otlp_reading import PROTOBUF
 from tests.support.spooling import entries, put
 from usagectl import consent
 from usagectl.capture import Arrival, Options, opened
@@ -372,22 +372,19 @@ def test_what_waits_in_the_users_spool_stays_there(tool: Machine) -> None:
     assert "0.9" in registered.read_text()
 
 
-@pytest.mark.parametrize("encoding", BOTH)
-def test_what_goes_as_opentelemetry_logs_is_held_against_the_notice(
-    tool: Machine, encoding: str
-) -> None:
+def test_what_goes_as_opentelemetry_logs_is_held_against_the_notice(tool: Machine) -> None:
     """Whoever has events delivered to a collector sees them in a capture, event by event."""
     tool.install_program("mytool", OURS)
     tool.config_dir.mkdir()
     (tool.config_dir / "settings.toml").write_text('[delivery]\nformat = "otlp"\n')
     words = ("--expect", "notice", "-o", "out.jsonl", "--", "mytool")
-    found = capture(tool, *words, MYTOOL_TELEMETRY="on", OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=encoding)
+    found = capture(tool, *words, MYTOOL_TELEMETRY="on", OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=PROTOBUF)
     assert found.status == 0, found.stderr
     assert "1 event in 1 request" in found.stderr
     line, _run = map(json.loads, (tool.cwd / "out.jsonl").read_text().splitlines())
     assert (line["path"], line["tool"], line["kind"]) == ("/v1/logs", "mytool", "cli_cmd")
     assert line["event"]["payload"] == {"cmd": "mytool", "params": []}
-    assert line["headers"]["content-type"].rpartition("/")[2].removeprefix("x-") in encoding
+    assert line["headers"]["content-type"].rpartition("/")[2].removeprefix("x-") in PROTOBUF
     assert tool.run("audit", "out.jsonl").status == 0
 
 

@@ -207,7 +207,7 @@ def test_what_was_not_seen_is_said() -> None:
         killed=2,
         hidden=("/run/a", "/run/b", "/run/c"),
     )
-    found = {gap.code: gap.sentence for gap in hosts.gaps(whole)}
+    found = {gap.code: gap.text for gap in hosts.gaps(whole)}
     assert found.keys() == {
         *lacks,
         *(

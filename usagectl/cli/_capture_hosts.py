@@ -31,10 +31,16 @@ _READERS = {"no-http2": "HTTP/2", "no-brotli": "brotli", "no-zstandard": "zstand
 
 
 class Gap(NamedTuple):
-    """One thing that a capture could not see."""
+    """One thing that a capture could not see; `example` is for whoever sits at this machine."""
 
     code: str
     sentence: str
+    example: str = ""
+
+    @property
+    def text(self) -> str:
+        """The sentence, with its example."""
+        return f"{self.sentence.removesuffix('.')}{self.example}."
 
 
 class Sight(NamedTuple):
@@ -216,7 +222,7 @@ def show(sight: Sight, page: Page) -> None:
     _show_rows([(_what(row), place_of(row), told(row)) for row in most], page)
     page.more(len(sight.traffic) - len(most), "; --summary FILE has them all")
     if found := gaps(sight):
-        page.line(" ".join(gap.sentence for gap in found))
+        page.line(" ".join(gap.text for gap in found))
 
 
 def _show_rows(rows: Sequence[tuple[str, str, str]], page: Page) -> None:
@@ -308,8 +314,8 @@ def _ended(sight: Sight) -> Iterator[Gap]:
         yield Gap("killed", f"{what} still ran and had to be ended; --grace SECONDS waits longer.")
     if sight.hidden:
         what = count_of(len(sight.hidden), "socket")
-        such = "of a daemon, at" if len(sight.hidden) == 1 else "of daemons, such as"
-        yield Gap("hidden-sockets", f"Hidden from it: {what} {such} {sight.hidden[0]}.")
+        such = f", such as {sight.hidden[0]}"
+        yield Gap("hidden-sockets", f"Hidden from it: {what} of daemons.", such)
 
 
 def _of_no_network(sight: Sight) -> Iterator[Gap]:

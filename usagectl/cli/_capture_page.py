@@ -273,7 +273,7 @@ def note_run(
         "command": records.masked_command([name(word) for word in words], privacy),
         **{name: data[name] for name in _NOTED},
         "not_seen": [
-            {**gap._asdict(), "sentence": mask_homes(gap.sentence, privacy.homes)} for gap in gaps
+            {"code": gap.code, "sentence": mask_homes(gap.sentence, privacy.homes)} for gap in gaps
         ],
     }
     try:
@@ -353,7 +353,7 @@ def _left(outcome: Outcome) -> str:
     left = outcome.capture.left
     numbers = ", ".join(map(str, left[:_MOST_NUMBERS]))
     what = count_of(len(left), "process", "processes")
-    told = f"{what} of CMD still running ({numbers}), unheard; the port stays taken until they end."
+    told = f"{what} of CMD still running ({numbers}), unheard; till the end the port stays taken."
     return told if left else ""
 
 
