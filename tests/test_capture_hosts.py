@@ -38,18 +38,23 @@ def test_the_path_decides_where_a_host_takes_other_things_too() -> None:
     assert known.owner("huggingface.co", "/api/models/x").kind == "unknown"
 
 
-def test_a_host_is_told_however_it_is_written() -> None:
-    """Ports, brackets, case, dots, other alphabets, and all ways to write this machine."""
-    telemetry = hosts.known(own=("vercel.com", "huggingface.co", "posthog.com"))
+def test_what_is_known_as_telemetry_is_no_commands_own() -> None:
+    """A path that nobody knows is, and a host; without a path a known host stays what it is."""
+    known = hosts.known(own=("vercel.com", "huggingface.co", "posthog.com"))
     for host, path, kind in (
         ("telemetry.vercel.com", "/api/turborepo/v1/events", "telemetry"),
+        ("telemetry.vercel.com", "", "telemetry"),
         ("api.vercel.com", "", "own"),
         ("huggingface.co", "/api/telemetry/x", "telemetry"),
         ("huggingface.co", "/api/models", "own"),
-        ("huggingface.co", "", "own"),
+        ("huggingface.co", "", "telemetry"),
         ("us.i.posthog.com", "/other", "telemetry"),
     ):
-        assert telemetry.owner(host, path).kind == kind, (host, path)
+        assert known.owner(host, path).kind == kind, (host, path)
+
+
+def test_a_host_is_told_however_it_is_written() -> None:
+    """Ports, brackets, case, dots, other alphabets, and all ways to write this machine."""
     known = hosts.known(own=("BÜCHER.example.", "*.mine.example"))
     kinds = {
         "loopback": ("127.9.9.9", "[::1]:80", "::ffff:127.0.0.1", "0.0.0.0", "::", "A.LocalHost:1"),  # noqa: S104

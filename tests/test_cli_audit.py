@@ -48,12 +48,16 @@ def captured(
 def test_an_address_may_give_something_away(machine: Machine) -> None:
     """A counting pixel has its values in the query, once for all events of its request."""
     (machine.cwd / "events.jsonl").write_bytes(
-        captured(machine, "t.example", {"events": [{}, {}]}, query="u=jo%40corp.io&token=*&n=1")
+        captured(machine, "t.example", {"events": [{}, {}]}, query="u=jo%40corp.io&token=*&u=z&=x")
     )
     found = audit(machine, "--json").data["findings"]
     assert [(each["rule"], each["field"], each["count"]) for each in found] == [
         ("UC501", "/path/u", 1)
     ]
+    (machine.cwd / "events.jsonl").write_bytes(
+        captured(machine, "t.example", {"n": 1}, query="jo%40corp.io")
+    )
+    assert [each["rule"] for each in audit(machine, "--json").data["findings"]] == ["UC501"]
 
 
 def test_what_another_tool_sent_is_not_held_against_the_notice(machine: Machine) -> None:

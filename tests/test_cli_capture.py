@@ -264,6 +264,30 @@ def test_a_tool_that_no_variable_leads_here_is_named(machine: Machine) -> None:
         assert (done.status, "posts to" in done.stderr) == (0, False), name
 
 
+def test_a_hint_repeats_no_secret_and_no_option_of_another_way(machine: Machine) -> None:
+    """The line that was typed is told again where it may be shown whole, and so can be typed.
+
+    Files of the first run are replaced by the second.
+    """
+    machine.install_program("turbo", "#!/bin/sh\n")
+    hints = []
+    for line in (
+        "--summary sum.json --expect none -- turbo --token hunter2secretvalue",
+        "--expect none -- turbo deploy https://me:pass@h.example/x",
+        "--expect none --bind 127.0.0.2 --port=0 -- turbo run",
+        "--output=o.jsonl --expect none -- turbo run",
+    ):
+        done = machine.run("capture", *line.split())
+        hints.append(done.stderr.splitlines()[-1].removeprefix("  try: "))
+        assert "hunter2" not in done.stderr + (machine.cwd / "sum.json").read_text()
+    assert hints == [
+        "usagectl capture --sealed -- CMD",
+        "usagectl capture --sealed -- CMD",
+        "usagectl capture --expect none --sealed -- turbo run",
+        "usagectl capture --output=o.jsonl --expect none --force --sealed -- turbo run",
+    ]
+
+
 def test_what_ran_before_the_command_is_not_of_it(tool: Machine) -> None:
     """In a program that captures, its other children are neither named nor waited for at the end.
 
@@ -546,7 +570,7 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
 
 
 def test_a_file_that_is_there_leads_to_the_same_command(tool: Machine) -> None:
-    """The hint is what was typed, with --force: it runs as it stands, but for a masked secret."""
+    """The hint is what was typed, with --force, and runs as it stands; no secret is repeated."""
     token = "ls-geheim-0123456789"  # noqa: S105  (of no account anywhere)
     (tool.cwd / "o ut").touch()
     words = ("--proxy", "--offline", "-o", "o ut", "--", "tool", "say", "it's")
@@ -556,7 +580,7 @@ def test_a_file_that_is_there_leads_to_the_same_command(tool: Machine) -> None:
     assert capture(tool, *shlex.split(hint)[2:]).status == 0
     tool.variables["LOCALSTACK_AUTH_TOKEN"] = token
     found = run_inside(tool.environment(), "capture", "-o", "o ut", "--", "tool", token)
-    assert "tool '***" in found.stderr
+    assert "  try: usagectl capture --force --output FILE -- CMD\n" in found.stderr
     assert token not in found.stderr
 
 

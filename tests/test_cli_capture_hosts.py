@@ -155,6 +155,10 @@ def test_what_had_to_be_ended_proves_no_silence() -> None:
     (error,) = expectations.failed(outcome(sight(killed=2)), "none", ("x",))
     assert "2 processes still ran and had to be ended" in str(error)
     assert error.hint == "usagectl capture --sealed --grace 60 -- CMD"
+    ended = outcome(sight(killed=2))
+    ended.capture.options = Options(grace_seconds=400)
+    (error,) = expectations.failed(ended, "none", ("x",))
+    assert error.hint == "usagectl capture --sealed --grace 600 -- CMD", "it takes no more"
     (error,) = expectations.failed(outcome(sight(lacks=("no-packets",))), "silence", ("x",))
     assert error.hint == "usagectl capture --sealed --live -- CMD", "it would go out without"
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from tests.support.contract import AWS_REQUEST, CLI_CMD
+from tests.support.machine import NOW
 from tests.support.otlp_reading import BOTH, JSON, PROTOBUF
 from tests.support.spooling import make_record
 from tests.test_delivery_otlp import KINDS, expected
 from tests.test_same_bytes import generate
-from usagectl.capture import decoding
+from usagectl.capture import decoding, records
+from usagectl.capture.records import Privacy, Request
 from usagectl.delivery import otlp, otlp_reading
 from usagectl.delivery.otlp_records import group
 
@@ -82,6 +85,12 @@ def test_whatever_holds_more_is_not_read() -> None:
         (b'"intValue"', b'"bytesValue"'),
         (b'"log.record.uid"', b'"log.record.UID"'),
         (b"{", b"{ "),
+        (b'"stringValue":"tool"', b'"stringValue":"Tool of alice"'),
+        (b'{"stringValue":"tool"}', b'{"kvlistValue":{"values":[]}}'),
+        (b'"stringValue":"1.0"', b'"stringValue":"1.0 /home/alice"'),
+        (b'"version":"', b'"version":"alice laptop '),
+        (b'"observedTimeUnixNano":"1', b'"observedTimeUnixNano":"7'),
+        (b'log.record.uid","value":{"stringValue":"', b'log.record.uid","value":{"stringValue":"x'),
     ):
         changed = body.replace(old, new, 1)
         assert changed != body
@@ -111,3 +120,19 @@ def test_a_later_release_is_read_too() -> None:
     start = body.index(b'"version":"', scope) + len(b'"version":"')
     later = body[:start] + b"9.9" + body[body.index(b'"', start) :]
     assert read(later, JSON) == [("tool", compact(CLI_CMD))]
+
+
+def test_a_message_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client waits meanwhile, and each event becomes a line."""
+    body = encode([compact(CLI_CMD)] * 3, JSON)
+    about = Request("POST", "/v1/logs", "", {"content-type": "application/json"}, body)
+
+    def names() -> list[str]:
+        _, arrival = records.build(about, now=NOW, entropy=os.urandom, privacy=Privacy())
+        return arrival.names
+
+    assert names() == ["cli_cmd"] * 3
+    monkeypatch.setattr(records, "MOST_EVENTS", 2)
+    assert names() != ["cli_cmd"] * 3
+    monkeypatch.setattr(otlp_reading, "_MOST_BYTES", len(body) - 1)
+    assert read(body, JSON) is None

@@ -10,6 +10,7 @@ from tests.support.delivering import fill, numbers, register, send, states
 from tests.support.endpoint import Connection, Endpoint, Received, always, in_turn
 from usagectl import spool
 from usagectl.delivery import replay
+from usagectl.delivery.requests import as_said
 from usagectl.errors import LockTimeoutError
 from usagectl.machine import files
 from usagectl.spool import Selection
@@ -35,6 +36,12 @@ def test_an_endpoint_that_refuses_everything_gets_three_tries(machine: Machine) 
     with Endpoint(in_turn(always(200), always(400))) as there:
         result = send(machine, there.base, batch_size=5)
     assert (result.progress.sent, result.progress.rejected, result.kept) == (5, 30, 0)
+
+
+def test_a_receiver_is_quoted_by_its_first_line() -> None:
+    """Not by a page, and not by more than a person reads."""
+    said = {text: as_said(text) for text in ("no. \nmore", "<html>no</html>", " ", "x" * 999)}
+    assert list(said.values()) == [": no", "", "", f": {'x' * 300}"]
 
 
 def test_every_request_that_went_out_is_counted(machine: Machine) -> None:

@@ -6,10 +6,17 @@ import socket
 import ssl
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from tests.support import endpoint as loopback
 from tests.support.endpoint import Endpoint, always
@@ -18,8 +25,6 @@ from usagectl.delivery.requests import TOO_LATE, NoAnswerError, PemFile, Tls, bu
 from usagectl.delivery.transport import Transport
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.endpoint import Behaviour
     from usagectl.delivery.requests import Answer
 
@@ -116,7 +121,12 @@ def test_an_endpoint_may_be_trusted_by_a_file_of_its_own_and_ask_for_a_certifica
     with Endpoint(tls=context) as there:
         base = f"https://localhost:{there.port}/v1"
         assert send(base, tls=whole).status == 200
+        locked = PemFile(str(tmp_path / "locked"), "VARIABLE_locked")
+        made = load_pem_private_key(Path(named["key"].path).read_bytes(), None)
+        hidden = BestAvailableEncryption(b"secret")
+        Path(locked.path).write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, hidden))
         told = {
+            "VARIABLE_locked": reason_of(base, tls=whole._replace(key=locked)),
             "TLS": reason_of(base, tls=whole._replace(certificate=PemFile())),
             "verified": reason_of(base, tls=whole._replace(trusted=named["other"])),
             "VARIABLE_certificate": reason_of(base, tls=whole._replace(key=named["trusted"])),

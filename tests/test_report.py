@@ -567,4 +567,4 @@ def test_a_collector_that_refuses_is_named(machine: Machine) -> None:
         done = machine.run("report", "usagectl", "--otlp", address, variables=json_alone)
     assert done.status == 5
     assert "(status 400): no logs here. [verdicts-refused]" in " ".join(done.stderr.split())
-    assert f"usagectl report --otlp {address} --dry-run" in done.stderr
+    assert f"usagectl report --otlp {address}/v1/logs --dry-run" in done.stderr

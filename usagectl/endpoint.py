@@ -36,9 +36,19 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 OTLP_FILES = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
-"""Ends of OpenTelemetry's variables that name a file: to trust, to show, its key."""
+"""Options of OpenTelemetry that name a file: to trust, to show, its key."""
+
+
+def otlp_variables(option: str) -> tuple[str, str]:
+    """Name OpenTelemetry's variables of an option: that for logs alone, which goes before, and it.
+
+    Its specification: opentelemetry.io/docs/specs/otel/protocol/exporter.
+    """
+    return f"OTEL_EXPORTER_OTLP_LOGS_{option}", f"OTEL_EXPORTER_OTLP_{option}"
+
+
+OTLP_VARIABLES = otlp_variables("ENDPOINT")
 
 _LOGS_PATH = "/v1/logs"
 

@@ -101,7 +101,7 @@ class UsageCapture:
         self._before_tests = before
         self._noticed = noticed  # Names of the variables that the test has set.
         self._sealed_events: list[Captured] = []
-        self._traces: list[str] = []  # What sealed runs did beside requests, such as look-ups.
+        self._traces: list[str] = []  # What sealed runs tried: requests, else look-ups and such.
         self._seen = 0
         self._before = self._counts()
         self._words: list[str] = []

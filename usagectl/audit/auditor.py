@@ -267,7 +267,8 @@ class Auditor:
         if record["request"] != self._other_request:
             self._other_request = record["request"]
             self.other_requests += 1
-            self._checker.below(Node(host, "/path"), _address_of(record))
+            for place, text in _address_of(record):
+                self._checker.below(Node(host, place), text)
         for event in _parts_of(record)[0] or ():
             self._checker.below(Node(host), event)
         body = reading.Reader().decode(_body_of(record))
@@ -349,11 +350,12 @@ def _body_of(record: Mapping[str, object]) -> bytes:
     return body
 
 
-def _address_of(record: Mapping[str, object]) -> dict[str, object]:
-    """Return the path and the query of a request, decoded; a value that is masked is left out."""
+def _address_of(record: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield the path and the query of a request, decoded; a value that is masked is left out."""
     path, _, query = str(record.get("path")).partition("?")
-    members = {name: value for name, value in parse_qsl(query) if value != _OTHER}
-    return {"": unquote(path), **members}
+    yield "/path", unquote(path)
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        yield "/path", {name: "" if value == _OTHER else value}
 
 
 def _rule_of_problem(record: dict[str, object]) -> str:

@@ -239,7 +239,10 @@ class Checker:
         hits = [*self._by_role(node, text), *self._search(text)]
         if not hits:
             return True
-        found = {(hit.rule, hit.part): hit.match for hit in hits if hit.rule not in exempt}
+        found: dict[tuple[str, str], str] = {}
+        for hit in hits:
+            if hit.rule not in exempt:
+                found.setdefault((hit.rule, hit.part), hit.match)
         named = {rule for rule, _ in found}
         for (rule, part), match in found.items():
             if rule == "UC306" and "UC305" in named:

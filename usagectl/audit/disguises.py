@@ -23,6 +23,9 @@ PLAIN = "as it is"
 _SHORTEST = 10
 """The fewest characters of a disguise; shorter ones are found by chance."""
 
+_RUN = re.compile(rb"[0-9A-Za-z+/_-]{%d,}" % _SHORTEST)
+"""A word of the letters in which codes and hashes are written."""
+
 _HASHES = ("md5", "sha1", "sha256", "sha512")
 _HASH_DIGITS = 12
 """LocalStack's clients cut a digest to this many."""
@@ -37,19 +40,30 @@ class Disguises(Generic[_Name]):
     """
 
     def __init__(self, texts: Iterable[tuple[_Name, Sequence[str]]]) -> None:
-        self._needles = [
-            (name, form, needle)
-            for name, each in texts
-            for form, needle in _forms(each)
-            if form == PLAIN or len(needle) >= _SHORTEST
-        ]
+        self._plain: list[tuple[_Name, bytes]] = []
+        self._coded: dict[bytes, list[tuple[_Name, str, bytes]]] = {}  # By their first characters.
+        for name, each in texts:
+            for form, needle in _forms(each):
+                if form == PLAIN:
+                    self._plain.append((name, needle))
+                elif len(needle) >= _SHORTEST:
+                    self._coded.setdefault(needle[:_SHORTEST], []).append((name, form, needle))
 
     def search(self, data: bytes) -> Iterator[tuple[_Name, str]]:
-        """Yield the name of each text that is found, and its form in words."""
+        """Yield the name of each text that is found, and its form in words; each pair once."""
         readings = _readings(data)
-        for name, form, needle in self._needles:
+        for name, needle in self._plain:
             if any(needle in reading for reading in readings):
-                yield name, form
+                yield name, PLAIN
+        yield from dict.fromkeys(found for each in readings for found in self._search_coded(each))
+
+    def _search_coded(self, reading: bytes) -> Iterator[tuple[_Name, str]]:
+        """Look at the words that may be a code of something, at each of their letters."""
+        for run in _RUN.finditer(reading):
+            for start in range(run.start(), run.end() - _SHORTEST + 1):
+                for name, form, needle in self._coded.get(reading[start : start + _SHORTEST], ()):
+                    if reading.startswith(needle, start):
+                        yield name, form
 
 
 def _forms(texts: Sequence[str]) -> Iterator[tuple[str, bytes]]:

@@ -20,7 +20,7 @@ from usagectl.homes import HIDDEN_HOME, find_homes
 from usagectl.sensitive import ORDINARY_WORDS, find_secrets, secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from usagectl.machine.environment import Environment
@@ -35,7 +35,7 @@ _MOST_VALUES = 200
 _MOST_BYTES = 4096
 _MACHINE_ID_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
-_CODED = re.compile(r"[0-9A-Za-z+/]{16}|(?<!-)[0-9A-Fa-f]{12}")
+_CODED = re.compile(r"[0-9A-Za-z+/]{16}|(?<!-)[0-9A-Fa-f]{12}|%[0-9A-Fa-f]{2}|\\u00")
 """What stands in a text that holds a hash or a code of something; few texts have it, IDs do not."""
 
 _UUID = re.compile("-".join(f"[0-9a-fA-F]{{{digits}}}" for digits in (8, 4, 4, 4, 12)))
@@ -135,7 +135,7 @@ class Context:
         if not is_uuid(text):  # A UUID looks like nothing else, whatever it is.
             taken = {hit.match for hit in found}
             found += [Hit(rule, match) for rule, match in find_patterns(text) if match not in taken]
-            found += self._search_disguised(text)
+            found += self._search_disguised(text, {hit.rule for hit in found})
         return found
 
     def _search_values(self, text: str) -> list[Hit]:
@@ -148,11 +148,14 @@ class Context:
             for match in self.finder.finditer(text)
         ]
 
-    def _search_disguised(self, text: str) -> Iterator[Hit]:
-        """Find values of this machine that were hashed or coded; most texts are no such word."""
+    def _search_disguised(self, text: str, known: Container[str]) -> Iterator[Hit]:
+        """Find values of this machine that were hashed or coded; most texts are no such word.
+
+        One that only decoding shows counts where its rule has found nothing else.
+        """
         if _CODED.search(text):
             for (rule, part), form in self._disguises.search(text.encode("utf-8", "replace")):
-                if form != PLAIN:
+                if form != PLAIN or rule not in known:
                     yield Hit(rule, form, part)
 
     @cached_property

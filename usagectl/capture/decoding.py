@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+INSTALLED = " reads once it is installed"
+"""The end of why a body was not decoded, where a library is missing."""
+
 MAX_DECODED_BYTES = 32 * 1024 * 1024
 """A larger body is not unpacked, however small it came in: a decompression bomb ends here."""
 
@@ -118,7 +121,7 @@ def _unzstd(body: bytes) -> bytes:
 
 def _library(module: str, coding: str) -> Any:  # noqa: ANN401  (a module)
     if find_spec(module) is None:
-        message = f"it is coded with {coding}, which {module} reads once it is installed"
+        message = f"it is coded with {coding}, which {module}{INSTALLED}"
         raise UndecodableError(message)
     return import_module(module)
 
@@ -145,7 +148,7 @@ def otlp_as_json(body: bytes, signal: str, *, is_grpc: bool) -> bytes:
         UndecodableError: the library is not installed, or the message is broken.
     """
     if find_spec("opentelemetry") is None or find_spec("opentelemetry.proto") is None:
-        message = "it is OTLP in protobuf, which opentelemetry-proto reads once it is installed"
+        message = f"it is OTLP in protobuf, which opentelemetry-proto{INSTALLED}"
         raise UndecodableError(message)
     from google.protobuf.json_format import MessageToJson
     from google.protobuf.message import DecodeError

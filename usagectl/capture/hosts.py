@@ -56,8 +56,8 @@ class Hosts:
     def owner(self, host: str, path: str = "") -> HostOwner:
         """Return the owner of a host; of what several use, the path of a request decides.
 
-        Without a path, a host that takes telemetry among other things is called so, unless the
-        user calls it the command's own; a request of telemetry to it stays one.
+        Without a path, a host that takes telemetry among other things is called so. What the
+        catalogue knows is no command's own, whatever the user says.
         """
         name = _plain(host)
         if _is_loopback(name):
@@ -65,7 +65,7 @@ class Hosts:
         service = service_of(name)
         here = [each for each in self._endpoints if each.host.fullmatch(name)]
         found = [each for each in here if each.path.fullmatch(path)] if path else here
-        if self._is_own(name) and not service and not (path and found):
+        if not found and not service and self.is_own(host):
             return HostOwner("", "own")
         if not found:
             kind = service.kind if service else "unknown"
@@ -85,7 +85,9 @@ class Hosts:
             return owner.kind != "loopback"
         return owner.is_telemetry or (owner.kind == "unknown" and self.owner(host).is_telemetry)
 
-    def _is_own(self, name: str) -> bool:
+    def is_own(self, host: str) -> bool:
+        """True if the user calls a host, or one above it, the command's own."""
+        name = _plain(host)
         return any(name == each or name.endswith(f".{each}") for each in self._own)
 
 

@@ -129,7 +129,9 @@ def _recorder(
 
     @cache
     def passes(host: str) -> bool:
-        return bool(host) and not options.offline and not known.is_telemetry(host)
+        if not host or options.offline:
+            return False
+        return known.is_own(host) or not known.is_telemetry(host)
 
     upstream = next(
         (environment.variables[each] for each in PROXIES if environment.variables.get(each)), ""

@@ -6,7 +6,7 @@ secret path of its capture. An event that holds line ends is kept
 exactly in `raw` (base64), and in `event` with blanks in their place. A body without events is a
 line of the kind `unparsed` with `problem` and, where it is JSON, `body` (base64). A body may have
 any form that an audit reads in a file; an event that usagectl delivers as a log record of
-OpenTelemetry stands as it waited in the spool. A recorder, which knows where a request was to go,
+OpenTelemetry stands as its log has it. A recorder, which knows where a request was to go,
 adds `host`, `port` and `scheme`. What it saw beside the requests follows at the end, a line for
 each observation: `observed` (its kind), `time` (of the first), `host`, `address`, `port`, `detail`,
 `count`. The last line of a capture by command is an observation of the kind `run`, which says how

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 _BEYOND_A_LINE = re.compile(r"[{\n;&]|^(python run|timeout )|.{100}")
-"""What of a command cannot be typed as it stands: files of a verification, values, programs."""
+"""What of a command cannot be typed as it stands: values, scripts, several commands."""
 
 
 class Section(NamedTuple):
@@ -42,9 +42,15 @@ def _sends(entry: Entry, _version: str | None) -> Iterator[tuple[str, ...]]:
     for name, member in zip(names, members, strict=True):
         if text := getattr(entry, member):
             yield (name, text)
-    if commands := [each for each in entry.verify.commands if not _BEYOND_A_LINE.search(each)]:
+    if commands := [each for each in entry.verify.commands if _can_be_typed(each, entry)]:
         yield ("sends with", "; ".join(commands))
     yield from (("part", f"{name}: {text}") for name, text in entry.parts.items())
+
+
+def _can_be_typed(command: str, entry: Entry) -> bool:
+    """True if a command needs nothing that a verification lays out for it."""
+    files = (name.rpartition("/")[2] for name in entry.verify.files)
+    return not _BEYOND_A_LINE.search(command) and not any(name in command for name in files)
 
 
 def _goes_to(entry: Entry, _version: str | None) -> Iterator[tuple[str, ...]]:

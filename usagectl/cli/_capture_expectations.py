@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from usagectl.cli._capture_hosts import place_of, told, tool_of, unknown_of
+from usagectl.cli._capture_options import MOST_GRACE
 from usagectl.errors import UsagectlError, count_of, quote
 from usagectl.machine.launchers import program_of
 
@@ -22,7 +23,7 @@ Expect = Literal["none", "notice", "silence"]
 _MOST_FIRST = 5
 _SEALED = "usagectl capture --sealed -- CMD"
 _KEPT = "--output out.jsonl"
-_LONGEST_GRACE = 60
+_LEAST_GRACE = 60  # Of those that are proposed.
 
 
 class UnexpectedEventsError(UsagectlError):
@@ -178,8 +179,8 @@ def _unproven(outcome: Outcome, sight: Sight, expect: Expect) -> SilenceUnproven
     killed = 0 if expect == "notice" else sight.killed
     if not (sums.unstored or sums.refused or is_blind or killed):
         return None
-    grace = max(2 * outcome.capture.options.grace_seconds, _LONGEST_GRACE)
-    longer = f"--grace {grace:g}" if killed else "--live"
+    grace = max(2 * outcome.capture.options.grace_seconds, _LEAST_GRACE)
+    longer = f"--grace {min(grace, MOST_GRACE):g}" if killed else "--live"
     return SilenceUnprovenError(
         sums.turned_away,
         unstored=sums.unstored,

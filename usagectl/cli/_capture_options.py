@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from usagectl.cli._capture_hosts import Mode
 
 LOOPBACK = "127.0.0.1"
+MOST_GRACE = 600
 _HOST = re.compile(r"(?i)[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f:.]+")
 _SEALED = "usagectl capture --sealed -- CMD"
 
@@ -117,7 +118,7 @@ class Chosen(NamedTuple):
         float,
         typer.Option(
             min=0,
-            max=600,
+            max=MOST_GRACE,
             metavar="SECONDS",
             help="Time to wait at most for what CMD leaves running behind it.",
         ),

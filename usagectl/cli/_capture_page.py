@@ -53,8 +53,8 @@ _MOST_FIRST = 5
 _NOT_SUMS = ("observed", "by_target", "target_bytes")
 _MOST_NAMES = 3
 _OTHERS = (
-    "what is no event of LocalStack, lstk or a program that records through usagectl is not seen "
-    "here; usagectl capture --sealed sees whatever CMD tries."
+    "usagectl capture --sealed -- CMD sees what else CMD tries; here only LocalStack, lstk and "
+    "programs that record through usagectl are."
 )
 _NOTED = ("mode", "status", "requests", "events", "bytes", "refused", "unstored", "hosts")
 """What the capture file says of itself: those of the answer that its lines do not tell."""

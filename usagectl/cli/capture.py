@@ -16,7 +16,6 @@ from usagectl.cli import _output
 from usagectl.cli._capture_options import Chosen, check, choosing
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.errors import FileExistsAlreadyError, UsageError
-from usagectl.sensitive import mask_secrets, secrets_of, without_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
 
 _WAYS = ("--sealed", "--proxy")
+_FILES = ("-o", "--output", "--summary")
 _LONGEST_LINE = 200
 
 app = new_app()
@@ -195,35 +195,55 @@ def _capture(
 def _retyped(hint: str, invocation: Invocation, words: Sequence[str]) -> str:
     """Put what was typed in the place of `CMD`: a next step that stands as it can be pasted.
 
-    Options that were typed stay, but for another way to catch; secrets are masked. A script in
-    the line is not told again.
+    Options that were typed stay, but for those of another way to catch. A line that may not be
+    shown whole, or is long, is not told again.
     """
     start, end = "usagectl capture ", " -- CMD"
     if not (hint.startswith(start) and hint.endswith(end)):
         return hint
     wanted = shlex.split(hint[len(start) : -len(end)])
-    typed = _masked_arguments(invocation)
-    options, command = typed[1 : -len(words)], typed[-len(words) :]
-    kept = [each for each in options if each not in (*_WAYS, "--")]
-    if "--force" not in kept and {*kept} & {"-o", "--output", "--summary"}:
-        kept.append("--force")  # The files of this run are there by now.
-    line = shlex.join(["usagectl", "capture", *kept, *wanted, "--", *command])
-    return line if len(line) <= _LONGEST_LINE and line.isprintable() else hint
+    typed = invocation.arguments
+    options = [each for each in typed[1 : -len(words)] if each != "--"]
+    if {*_WAYS} & {*wanted} and not {*_WAYS} & {*wanted} & {*options}:
+        options = [*_of_any_way(options)]
+    if "--force" not in options and any(each.startswith(_FILES) for each in options):
+        options.append("--force")  # The files of this run are there by now.
+    kept = [each for each in options if each not in _WAYS]
+    return _shown_line(["capture", *kept, *wanted, "--", *words], invocation) or hint
 
 
-def _masked_arguments(invocation: Invocation) -> list[str]:
-    known = secrets_of(invocation.environment.variables)
-    return [mask_secrets(without_user(each), known) for each in invocation.arguments]
+def _of_any_way(options: Sequence[str]) -> Iterator[str]:
+    """Yield the options that hold for each way to catch, with their values."""
+    left = iter(options)
+    for each in left:
+        if each in ("--bind", "--port"):
+            next(left, None)
+        elif not each.startswith(("--bind=", "--port=", "--offline")):
+            yield each
+
+
+def _shown_line(words: Sequence[str], invocation: Invocation) -> str:
+    """Write a command line of ours for a hint; empty where it is long, or tells on somebody."""
+    from usagectl.capture import privacy_of, records
+    from usagectl.cli import _capture_page as page
+
+    environment = invocation.environment
+    name = page.names_shown(environment, is_revealed=False)
+    privacy = privacy_of(environment, reveal=False)
+    line = shlex.join(["usagectl", *words])
+    masked = records.masked_command(["usagectl", *map(name, words)], privacy)
+    return line if line == masked and len(line) <= _LONGEST_LINE and line.isprintable() else ""
 
 
 @contextmanager
 def _leading_to_force(invocation: Invocation) -> Iterator[None]:
-    """Lead from a file that is there to the same command with --force; secrets are masked."""
+    """Lead from a file that is there to the same command with --force, where that may be shown."""
     try:
         yield
     except FileExistsAlreadyError as error:
-        name, *typed = _masked_arguments(invocation)
-        error.hint = shlex.join(["usagectl", name, "--force", *typed])
+        name, *typed = invocation.arguments
+        generic = f"usagectl {name} --force --output FILE -- CMD"
+        error.hint = _shown_line([name, "--force", *typed], invocation) or generic
         raise
 
 
@@ -269,10 +289,18 @@ def _sight(
         lacks=run.lacks,
         hidden=run.hidden,
         killed=run.killed,
-        unread=run.file.sums.unparsed,
+        unread=_count_unread(run) if run.lacks else 0,
         quiet=_tool_that_is_on(words, environment) if is_quiet else "",
         is_offline=chosen.sealed or chosen.offline,
     )
+
+
+def _count_unread(run: Run) -> int:
+    """Count the requests whose body a missing library would have decoded."""
+    from usagectl.capture import decoding, load
+
+    requests = load(run.file.path) if run.file.sums.unparsed else ()
+    return sum(each.problem.endswith(decoding.INSTALLED) for each in requests)
 
 
 def _tool_that_is_on(words: Sequence[str], environment: Environment) -> str:

@@ -175,7 +175,7 @@ def report(  # noqa: PLR0913  (each is an option)
         _send(invocation, found.consents, otlp, dry_run=dry_run)
     for file, text in () if dry_run else texts.items():
         files.replace_bytes(file, text)
-    if not sign:
+    if not sign and not dry_run:
         _tell_of_old_signatures(planned)
 
     def show() -> None:
@@ -198,13 +198,13 @@ def _send(invocation: Invocation, verdicts: Sequence[Consent], url: str, *, dry_
     base = posture.address_of(url)
     named, shown = origin_of(base), [each for each in verdicts if each.counts]
     planned = posture.plan(invocation.environment, shown, base)
-    verdicts_ = count_of(len(planned.batch.records), "verdict")
+    told = count_of(len(planned.batch.records), "verdict")
     if dry_run:
         text = printable_line(planned.body.decode())
-        _output.print_remark(f"{verdicts_} would be sent to {mask_url_credentials(base)}: {text}")
+        _output.print_remark(f"{told} would be sent to {mask_url_credentials(base)}: {text}")
         return
     if not is_loopback(base) and not invocation.as_json:
-        _output.confirm(f"Send {verdicts_} to {named}?", otherwise="Nothing was sent or written.")
+        _output.confirm(f"Send {told} to {named}?", otherwise="Nothing was sent or written.")
     try:
         with meter_of_replay(named) as meter:
             posture.send(planned, on_wait=meter.delay)
@@ -212,7 +212,7 @@ def _send(invocation: Invocation, verdicts: Sequence[Consent], url: str, *, dry_
         if "replay" in error.hint:  # That would send events.
             error.hint = f"usagectl report --otlp {quote(mask_url_credentials(url))} --dry-run"
         raise
-    _output.print_remark(f"{verdicts_} sent to {named}.")
+    _output.print_remark(f"{told} sent to {named}.")
 
 
 def _named(file: Path) -> Path:

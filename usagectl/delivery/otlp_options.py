@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, get_args
 from urllib.parse import unquote
 
 from usagectl.delivery.requests import PemFile, Tls
-from usagectl.endpoint import OTLP_FILES
+from usagectl.endpoint import OTLP_FILES, otlp_variables
 from usagectl.errors import UsageError, install_line
 from usagectl.sensitive import MASK
 
@@ -100,10 +100,10 @@ def read(variables: Mapping[str, str]) -> OtlpOptions:
     headers, by_headers = _take(variables, "HEADERS", _parse_headers, remarks)
     compression, by_compression = _take(variables, "COMPRESSION", _parse_compression, remarks)
     milliseconds, by_timeout = _take(variables, "TIMEOUT", _parse_milliseconds, remarks)
-    # Without a word the smaller form, where its library is there.
     files = [
         Setting(name.lower(), *_take(variables, name, _parse_path, remarks)) for name in OTLP_FILES
     ]
+    # Without a word the smaller form, where its library is there.
     protocol = protocol or ("http/protobuf" if has_protobuf() else "http/json")
     compression = compression or "none"
     milliseconds = _DEFAULT_MILLISECONDS if milliseconds is None else milliseconds
@@ -116,6 +116,8 @@ def read(variables: Mapping[str, str]) -> OtlpOptions:
         *files,
     )
     tls = Tls(*(PemFile(str(each.value or ""), each.variable) for each in files))
+    if tls.key.path and not tls.certificate.path:
+        remarks.append(f"{tls.key.variable} is ignored: no certificate goes with it.")
     timeout = timedelta(milliseconds=milliseconds)
     return OtlpOptions(protocol, headers or {}, compression, timeout, tls, settings, tuple(remarks))
 
@@ -138,8 +140,7 @@ def _take(
     remarks: list[str],
 ) -> tuple[_Found | None, str]:
     """Return what decides on an option, and the variable that says so; None without one."""
-    for signal in ("LOGS_", ""):
-        name = f"OTEL_EXPORTER_OTLP_{signal}{option}"
+    for name in otlp_variables(option):
         if text := variables.get(name, "").strip():
             found, problem = parse(text)
             if problem:

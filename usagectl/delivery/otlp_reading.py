@@ -1,25 +1,33 @@
-"""Events read back from OpenTelemetry logs that usagectl wrote: the way back of `otlp_records`.
+"""Events rebuilt from OpenTelemetry logs that usagectl wrote: the way back of `otlp_records`.
 
-Nothing is guessed: what is read is written again, and counts only if the same bytes come out.
+Nothing is guessed: what is rebuilt is written again, and counts only if the same bytes come out.
+What stands beside the events has to have its own form, in which nothing else can hide.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl.delivery import otlp
 from usagectl.delivery.otlp_records import Group, LogRecord, parse, to_log_record
 from usagectl.events.record import Record, format_client_time
+from usagectl.tools.instrumented import NAME_LENGTH, NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _NUMBERS: Mapping[str, type[int | float]] = {"intValue": int, "doubleValue": float}
-MOST_BYTES = 4 * 1024 * 1024
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_VERSION = re.compile(r"[0-9A-Za-z.+!_-]{0,64}")
+_YEARS = range(2000, 2100)
+
+_MOST_BYTES = 4 * 1024 * 1024
 """The size of a message that is still read: usagectl puts a MiB of events into one."""
 
+_OTHER_FORM = "what stands beside the events is not of usagectl's form"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,7 +35,7 @@ class Delivered(NamedTuple):
     """One event as it was delivered."""
 
     tool: str  # The service that its resource names.
-    event: bytes  # In the form in which it waits in a spool.
+    event: bytes  # As its log has it, in the form of an event.
 
 
 def read(body: bytes, document: bytes) -> list[Delivered] | None:
@@ -37,7 +45,7 @@ def read(body: bytes, document: bytes) -> list[Delivered] | None:
         body: the message as it came, without compression: protobuf or JSON.
         document: the same in JSON.
     """
-    if len(body) > MOST_BYTES:
+    if len(body) > _MOST_BYTES:
         return None
     try:
         found = json.loads(document)
@@ -49,7 +57,7 @@ def read(body: bytes, document: bytes) -> list[Delivered] | None:
             for group, these in zip(groups, records, strict=True)
         ]
         encode = otlp.encode_json if body == document else otlp.encode_protobuf
-        is_ours = encode(again, scope_version=version) == body
+        is_ours = _VERSION.fullmatch(version) and encode(again, scope_version=version) == body
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
         return None
     every = [each for these in records for each in these]
@@ -59,7 +67,11 @@ def read(body: bytes, document: bytes) -> list[Delivered] | None:
 def _to_group(logs: Mapping[str, Any]) -> Group:
     resource = _members(logs["resource"]["attributes"])
     records = [_to_log_record(each) for each in logs["scopeLogs"][0]["logRecords"]]
-    return Group(resource["service.name"], resource.get("service.version", ""), tuple(records))
+    service, version = resource["service.name"], resource.get("service.version", "")
+    is_name = re.fullmatch(NAME_PATTERN, service) and len(service) <= NAME_LENGTH
+    if not (is_name and _VERSION.fullmatch(version)):
+        raise ValueError(_OTHER_FORM)
+    return Group(service, version, tuple(records))
 
 
 def _to_log_record(found: Mapping[str, Any]) -> LogRecord:
@@ -85,8 +97,10 @@ def _to_record(tool: str, found: LogRecord) -> Record:
     if found.time and "metadata.client_time" not in found.attributes:
         event["metadata"]["client_time"] = format_client_time(_instant(found.time))
     data = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
-    observed = _instant(found.observed).isoformat()
-    return Record(str(found.attributes["log.record.uid"]), observed, tool, found.name, data)
+    uid, observed = found.attributes["log.record.uid"], _instant(found.observed)
+    if not (isinstance(uid, str) and _UUID.fullmatch(uid) and observed.year in _YEARS):
+        raise ValueError(_OTHER_FORM)
+    return Record(uid, observed.isoformat(), tool, found.name, data)
 
 
 def _instant(nanoseconds: int) -> datetime:

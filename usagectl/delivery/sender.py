@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, endpoint
@@ -34,14 +35,7 @@ _TURN_SECONDS = 0.5
 _LEAST_PATIENCE = timedelta(seconds=2)
 """With less time left, a good endpoint would look dead, and sending would rest for nothing."""
 
-_PATHS = (
-    *("PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-    *(
-        f"OTEL_EXPORTER_OTLP_{signal}{name}"
-        for signal in ("LOGS_", "")
-        for name in endpoint.OTLP_FILES
-    ),
-)
+_PATHS = ("PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables of paths that the child needs; any of them may be relative."""
 
 
@@ -152,6 +146,9 @@ def _variables_of_child(environment: Environment) -> dict[str, str]:
         known = environment.variables.get(name, "").split(os.pathsep)
         if any(known):
             found[name] = os.pathsep.join(str(here / each) for each in known if each)
+    for name in chain.from_iterable(map(endpoint.otlp_variables, endpoint.OTLP_FILES)):
+        if file := environment.variables.get(name, "").strip():
+            found[name] = str(here / file)
     folders = {
         CONFIG_DIR_VARIABLE: environment.config_dir,
         STATE_DIR_VARIABLE: environment.state_dir,

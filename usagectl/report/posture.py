@@ -31,10 +31,11 @@ class VerdictsRefusedError(UsagectlError):
     code = "verdicts-refused"
     exit_status = 5
 
-    def __init__(self, origin: str, status: int, words: str) -> None:
+    def __init__(self, url: str, status: int, words: str) -> None:
+        origin = endpoint.origin_of(url)
         super().__init__(
             f"{origin} did not take every verdict (status {status}){as_said(words)}.",
-            hint=f"usagectl report --otlp {quote(origin)} --dry-run",
+            hint=f"usagectl report --otlp {quote(mask_url_credentials(url))} --dry-run",
         )
 
 
@@ -94,4 +95,4 @@ def send(planned: Plan, *, on_wait: Callable[[str], None]) -> None:
         for _, answer in deliverer.deliver(batch):
             if not answer.is_success or wire.read_refusal(answer).events:
                 words = printable_line(wire.words_of(answer))
-                raise VerdictsRefusedError(endpoint.origin_of(base), answer.status, words)
+                raise VerdictsRefusedError(base, answer.status, words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -43,9 +44,11 @@ class SigningFailedError(StateError):
     code = "signing-failed"
 
     def __init__(self, key: Path, *, reason: str) -> None:
+        # os.path answers where pathlib raises: a folder that may not be searched.
+        way = "-y" if os.path.exists(key) else "-t ed25519"  # noqa: PTH110
         super().__init__(
             f"ssh-keygen did not sign with {key}: {reason}; no file was written.",
-            hint=f"ssh-keygen {'-y' if key.exists() else '-t ed25519'} -f {quote(str(key))}",
+            hint=f"ssh-keygen {way} -f {quote(str(key))}",
         )
 
 
