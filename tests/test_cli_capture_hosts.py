@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from types import SimpleNamespace
@@ -12,8 +13,9 @@ from tests.support import sealing
 from tests.support.commands import run_inside
 from tests.support.machine import NOW
 from usagectl.audit import AuditResult
-from usagectl.capture import Options, Sums
+from usagectl.capture import Options, Sums, decoding, records
 from usagectl.capture.observations import Observation, Seen
+from usagectl.capture.records import Privacy, Request
 from usagectl.capture.traffic import HostTraffic
 from usagectl.cli import _capture_expectations as expectations
 from usagectl.cli import _capture_hosts as hosts
@@ -21,6 +23,8 @@ from usagectl.cli import _capture_page as page
 from usagectl.cli._capture_hosts import Sight
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
     from tests.support.machine import Machine
@@ -233,6 +237,19 @@ def test_what_was_not_seen_is_said() -> None:
     unused = sight(lacks=("no-brotli", "no-http2", "no-redirect", "no-zstandard"))
     assert hosts.gaps(unused) == []
     assert [gap.code for gap in hosts.gaps(sight(NEXT, mode="proxy"))] == ["passes-proxy"]
+
+
+def test_only_a_body_that_a_library_would_read_is_called_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one that is empty, nor one that is no JSON: no library would change that."""
+    monkeypatch.setattr(decoding, "find_spec", lambda _name: None)
+    lines = b""
+    for body, coding in ((b"x", "br"), (b"{}", ""), (b"", ""), (b"text", ""), (b"x", "zstd")):
+        request = Request("POST", "/x", "", {"content-encoding": coding}, body)
+        lines += records.build(request, now=NOW, entropy=os.urandom, privacy=Privacy())[0]
+    (tmp_path / "out.jsonl").write_bytes(lines)
+    assert hosts.count_unread(tmp_path / "out.jsonl") == 2
 
 
 def test_the_page_fits_and_leads_on(

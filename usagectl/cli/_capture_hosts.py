@@ -8,12 +8,13 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl.capture import hosts, traffic
+from usagectl.capture import decoding, hosts, load, traffic
 from usagectl.errors import count_of, install_line, quote
 from usagectl.showing import as_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from usagectl.capture.file import Sums
     from usagectl.capture.observations import Seen
@@ -96,6 +97,11 @@ def rows_shown(
         host = host_shown(observed.host, name)
         seen.append(each._replace(observation=observed._replace(host=host)))
     return shown, tuple(seen)
+
+
+def count_unread(file: Path) -> int:
+    """Count the requests of a capture file whose body a missing library would have decoded."""
+    return sum(each.problem.endswith(decoding.INSTALLED) for each in load(file))
 
 
 def host_shown(host: str, name: Callable[[str], str]) -> str:

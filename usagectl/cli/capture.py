@@ -289,18 +289,10 @@ def _sight(
         lacks=run.lacks,
         hidden=run.hidden,
         killed=run.killed,
-        unread=_count_unread(run) if run.lacks else 0,
+        unread=_capture_hosts.count_unread(run.file.path) if run.lacks else 0,
         quiet=_tool_that_is_on(words, environment) if is_quiet else "",
         is_offline=chosen.sealed or chosen.offline,
     )
-
-
-def _count_unread(run: Run) -> int:
-    """Count the requests whose body a missing library would have decoded."""
-    from usagectl.capture import decoding, load
-
-    requests = load(run.file.path) if run.file.sums.unparsed else ()
-    return sum(each.problem.endswith(decoding.INSTALLED) for each in requests)
 
 
 def _tool_that_is_on(words: Sequence[str], environment: Environment) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _NUMBERS: Mapping[str, type[int | float]] = {"intValue": int, "doubleValue": float}
-_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID_7 = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _VERSION = re.compile(r"[0-9A-Za-z.+!_-]{0,64}")
 _YEARS = range(2000, 2100)
 
@@ -98,7 +98,7 @@ def _to_record(tool: str, found: LogRecord) -> Record:
         event["metadata"]["client_time"] = format_client_time(_instant(found.time))
     data = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
     uid, observed = found.attributes["log.record.uid"], _instant(found.observed)
-    if not (isinstance(uid, str) and _UUID.fullmatch(uid) and observed.year in _YEARS):
+    if not (isinstance(uid, str) and _UUID_7.fullmatch(uid) and observed.year in _YEARS):
         raise ValueError(_OTHER_FORM)
     return Record(uid, observed.isoformat(), tool, found.name, data)
 
