@@ -343,15 +343,15 @@ def _headline(audited: Audited) -> str:
     totals = audited.totals
     suppressed = totals.pop("suppressed")
     verb = "does" if suppressed == 1 else "do"
-    hidden = f" {suppressed} more {verb} not count." if suppressed else ""
+    more = f" {suppressed} more {verb} not count." if suppressed else ""
     events, amount = _audited(audited.result), sum(totals.values())
     if not amount:
-        found = audited.result.events or audited.result.other_requests or hidden
-        if audited.result.other_requests and not hidden:
-            hidden = " These were searched for secrets, names and paths of this machine."
-        return f"No findings in {events}.{hidden}" if found else "There is no event to audit."
+        found = audited.result.events or audited.result.other_requests or more
+        if audited.result.other_requests and not more:
+            more = " These were searched for secrets, names and paths of this machine."
+        return f"No findings in {events}.{more}" if found else "There is no event to audit."
     parts = ", ".join(count_of(count, level) for level, count in totals.items() if count)
-    return f"{count_of(amount, 'finding')} in {events}: {parts}.{hidden}"
+    return f"{count_of(amount, 'finding')} in {events}: {parts}.{more}"
 
 
 def _audited(result: AuditResult) -> str:

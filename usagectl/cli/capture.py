@@ -202,9 +202,9 @@ def _retyped(hint: str, invocation: Invocation, words: Sequence[str]) -> str:
     if not (hint.startswith(start) and hint.endswith(end)):
         return hint
     wanted = shlex.split(hint[len(start) : -len(end)])
-    typed = invocation.arguments
-    options = [each for each in typed[1 : -len(words)] if each != "--"]
-    if {*_WAYS} & {*wanted} and not {*_WAYS} & {*wanted} & {*options}:
+    options = [each for each in invocation.arguments[1 : -len(words)] if each != "--"]
+    way = {*_WAYS} & {*wanted}
+    if way and not way & {*options}:
         options = [*_of_any_way(options)]
     if "--force" not in options and any(each.startswith(_FILES) for each in options):
         options.append("--force")  # The files of this run are there by now.
@@ -281,6 +281,7 @@ def _sight(
     owner_of = hosts.known(own=tuple(chosen.own or ())).owner
     rows, seen = _capture_hosts.rows_shown(run.file.sums, owner_of, name)
     is_quiet = not any(row.is_loud for row in rows)
+    may_be_unread = run.lacks and run.file.sums.unparsed
     return _capture_hosts.Sight(
         chosen.mode,
         name(program_of(words).name) if words else "The program",
@@ -289,7 +290,7 @@ def _sight(
         lacks=run.lacks,
         hidden=run.hidden,
         killed=run.killed,
-        unread=_capture_hosts.count_unread(run.file.path) if run.lacks else 0,
+        unread=_capture_hosts.count_unread(run.file.path) if may_be_unread else 0,
         quiet=_tool_that_is_on(words, environment) if is_quiet else "",
         is_offline=chosen.sealed or chosen.offline,
     )

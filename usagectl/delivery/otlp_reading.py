@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl.delivery import otlp
-from usagectl.delivery.otlp_records import Group, LogRecord, parse, to_log_record
+from usagectl.delivery.otlp_records import (
+    EPOCH,
+    METADATA,
+    SESSION_ID,
+    UID,
+    Group,
+    LogRecord,
+    parse,
+    to_log_record,
+)
 from usagectl.events.record import Record, format_client_time
 from usagectl.tools.instrumented import NAME_LENGTH, NAME_PATTERN
 
@@ -28,7 +37,6 @@ _MOST_BYTES = 4 * 1024 * 1024
 """The size of a message that is still read: usagectl puts a MiB of events into one."""
 
 _OTHER_FORM = "what stands beside the events is not of usagectl's form"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Delivered(NamedTuple):
@@ -84,7 +92,7 @@ def _to_record(tool: str, found: LogRecord) -> Record:
     event: dict[str, Any] = {"name": found.name, "metadata": {}, "payload": {}}
     for name, value in found.attributes.items():
         group, dot, member = name.partition(".")
-        if name == "session.id":
+        if name == SESSION_ID:
             event["metadata"]["session_id"] = value
         elif dot and group in ("metadata", "payload"):
             event[group][member] = value
@@ -92,19 +100,19 @@ def _to_record(tool: str, found: LogRecord) -> Record:
             event[member] = value
         elif name == "metadata":
             event["metadata"] = value
-        elif name != "log.record.uid":
+        elif name != UID:
             event["payload"][name] = value
-    if found.time and "metadata.client_time" not in found.attributes:
+    if found.time and f"{METADATA}client_time" not in found.attributes:
         event["metadata"]["client_time"] = format_client_time(_instant(found.time))
     data = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
-    uid, observed = found.attributes["log.record.uid"], _instant(found.observed)
+    uid, observed = found.attributes[UID], _instant(found.observed)
     if not (isinstance(uid, str) and _UUID_7.fullmatch(uid) and observed.year in _YEARS):
         raise ValueError(_OTHER_FORM)
     return Record(uid, observed.isoformat(), tool, found.name, data)
 
 
 def _instant(nanoseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    return EPOCH + timedelta(microseconds=nanoseconds // 1000)
 
 
 def _members(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

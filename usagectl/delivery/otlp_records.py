@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 _MOST_DEPTH = 24
 """Levels of a value; a receiver's protobuf gives a message up that has a hundred, three a level."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _INT64 = range(-(2**63), 2**63)
 _MOST_NANOSECONDS = 2**64 - 1
-_UID = "log.record.uid"
-_SESSION_ID = "session.id"
-_METADATA = "metadata."
-_GROUPS = (_METADATA, "payload.", "event.")
+UID = "log.record.uid"
+SESSION_ID = "session.id"
+METADATA = "metadata."
+_GROUPS = (METADATA, "payload.", "event.")
 
 
 class LogRecord(NamedTuple):
@@ -79,7 +79,7 @@ def _version_in(record: Record, document: object) -> str:
 def to_log_record(record: Record, document: object) -> LogRecord:
     """Turn an event, and what its bytes say, into a log record."""
     observed = _nanoseconds(parse_time(record.time))
-    uid = {_UID: _sound(record.uid)}
+    uid = {UID: _sound(record.uid)}
     try:
         if isinstance(document, dict):
             return _describe(record, document, observed, uid)
@@ -134,16 +134,16 @@ def _client_time(document: Mapping[str, Any]) -> tuple[int, dict[str, object]]:
     time = _parse_client_time(written) if isinstance(written, str) else None
     if time and _nanoseconds(time) and format_client_time(time) == written:
         del rest["client_time"]  # Else the attribute keeps what an instant cannot.
-    found = {f"{_METADATA}{key}": value for key, value in rest.items()}
+    found = {f"{METADATA}{key}": value for key, value in rest.items()}
     if isinstance(rest.get("session_id"), str):
-        found[_SESSION_ID] = found.pop(f"{_METADATA}session_id")
+        found[SESSION_ID] = found.pop(f"{METADATA}session_id")
     return _nanoseconds(time), found
 
 
 def _parse_client_time(text: str) -> datetime | None:
     """Read a time; that of LocalStack's session events is in whole seconds since 1970."""
     if re.fullmatch(r"[0-9]{9,10}", text):
-        return _EPOCH + timedelta(seconds=int(text))
+        return EPOCH + timedelta(seconds=int(text))
     return parse_time(text)
 
 
@@ -158,7 +158,7 @@ def _details(document: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 
 def _name_of(member: str) -> str:
     """Name the attribute of a payload's member: its own name, unless that says something else."""
-    is_taken = member in ("", _UID, _SESSION_ID) or member.startswith(_GROUPS)
+    is_taken = member in ("", UID, SESSION_ID) or member.startswith(_GROUPS)
     return f"payload.{member}" if is_taken else member
 
 
@@ -166,7 +166,7 @@ def _nanoseconds(time: datetime | None) -> int:
     """Return nanoseconds since 1970; 0, which stands for none, where they do not fit."""
     if time is None:
         return 0
-    found = (time - _EPOCH) // _MICROSECOND * 1000
+    found = (time - EPOCH) // _MICROSECOND * 1000
     return found if 0 < found <= _MOST_NANOSECONDS else 0
 
 
@@ -201,9 +201,9 @@ def members_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         for record in logs["scopeLogs"][0]["logRecords"]:
             yield record["eventName"], "metadata", "client_time"
             for each in record["attributes"]:
-                key = each["key"].removeprefix(_METADATA)
-                if key == _SESSION_ID:
+                key = each["key"].removeprefix(METADATA)
+                if key == SESSION_ID:
                     yield record["eventName"], "metadata", "session_id"
-                elif key != _UID:
+                elif key != UID:
                     is_detail = key == each["key"]
                     yield record["eventName"], "payload" if is_detail else "metadata", key

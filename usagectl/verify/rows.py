@@ -87,8 +87,8 @@ def plan(
     """
     found = [*_switches(subject, environment, quick=quick)]
     known = list(dict.fromkeys(row.switch for row in found))
-    for name in (each for each in switches if each not in known):
-        raise InvalidValueError("switch", name, wanted=f"use {', '.join(known)}")
+    if unknown := [each for each in switches if each not in known]:
+        raise InvalidValueError("switch", unknown[0], wanted=f"use {', '.join(known)}")
     if switches:
         return (ON, *(row for row in found if row.switch in switches))
     lines = subject.entry.silent_commands
