@@ -74,6 +74,18 @@ def test_a_proxy_of_the_users_hides_nothing(machine: Machine) -> None:
     assert [host for host, *_ in found.requests] == ["behind.example"]
 
 
+def test_telemetry_that_is_led_to_this_machine_hides_nowhere(machine: Machine) -> None:
+    """A relay on this machine is not there for CMD; what another machine takes is asked for it."""
+    machine.variables = {
+        "DVC_ANALYTICS_ENDPOINT": "http://localhost:9/relay",
+        "ANALYTICS_API": "https://relay.example/v1",
+        "MY_SERVER": "http://127.0.0.1:9",
+    }
+    show = f"import os; print([*map(os.environ.get, {tuple(machine.variables)})])"
+    found = seal(machine, "--", sys.executable, "-c", show)
+    assert found.outcome.stdout == f"{[None, *[*machine.variables.values()][1:]]}\n"
+
+
 ODD = {
     "daemon": (
         "import os, time, urllib.request as u\n"

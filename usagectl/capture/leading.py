@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from usagectl import catalogue, endpoint
 from usagectl.capture import children
 from usagectl.capture.server import LOOPBACK, can_bind
 from usagectl.machine import runners
@@ -139,15 +140,27 @@ def variables_when_sealed(
 ) -> dict[str, str]:
     """Build the environment of a sealed command: the user's own, in no test runner.
 
-    A proxy is left out: one on this machine is not there for the command, which would then
-    ask for no host at all, and its silence would prove nothing.
+    A proxy is left out, and what leads a tool's telemetry to this machine: neither is there for
+    the command, which would then ask for no host at all, and its silence would prove nothing.
 
     With `as_if_enabled` every opt-out variable of every known tool is lifted, `DO_NOT_TRACK`
     too: nothing can leave.
     """
     own = runners.without(variables)
-    found = {name: value for name, value in own.items() if name.lower() not in _LEADING_TO_PROXIES}
+    here = _leading_here(own)
+    found = {
+        name: value
+        for name, value in own.items()
+        if name.lower() not in _LEADING_TO_PROXIES and name not in here
+    }
     if not as_if_enabled:
         return found
     silencing = opt_outs.silencing(found)
     return {**{name: v for name, v in found.items() if name not in silencing}, **_LIFTED}
+
+
+def _leading_here(variables: Mapping[str, str]) -> set[str]:
+    """Name the variables with which a tool of the catalogue posts to this machine."""
+    redirects = (each for name in catalogue.names() for each in catalogue.entry(name).redirects)
+    named = {each.variable for each in redirects} & variables.keys()
+    return {each for each in named if endpoint.is_loopback(variables[each])}
